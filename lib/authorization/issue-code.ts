@@ -1,0 +1,60 @@
+// The end of an authorization: the user's approval becomes a grant, and link 0 of it is the code (RFC 6749 §4.1.2).
+import { ConfigError } from '../errors'
+import type { OnEvent } from '../events'
+import type { Approval } from '../grants/approval'
+import type { Lifetimes } from '../grants/grant'
+import { openGrant } from '../grants/open-grant'
+import type { TokenStore } from '../stores/token-store'
+import type { Links } from '../tokens/link'
+import type { AuthorizationRequest } from './authorization-request'
+import { redirectTo } from './redirect'
+
+export interface IssuedCode {
+  readonly code: string
+  /** The redirect URI with `code`, `state` and `iss` (RFC 9207 §2): where to send the browser. */
+  readonly redirectTo: string
+}
+
+export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
+
+export function createIssueCode(services: {
+  issuer: string
+  links: Links
+  store: TokenStore
+  lifetimes: Lifetimes
+  now: () => number
+  emit: OnEvent
+}): IssueCode {
+  const { issuer, links, store, lifetimes, now, emit } = services
+
+  return async (request, approval) => {
+    const scope = approval.scope ?? request.scope
+    if (!scope.every((word) => request.scope.includes(word))) {
+      throw new ConfigError(
+        'wider_approval',
+        'approval.scope',
+        'holds more than was asked for.',
+        'Grant a part of request.scope.',
+      )
+    }
+    const { grantId, grant, record } = openGrant({
+      issuer,
+      client: request.client,
+      approval,
+      scope,
+      lifetimes,
+      now,
+      code: {
+        lifetime: lifetimes.codeSeconds,
+        redirectUri: request.redirectUri,
+        redirectUriRequired: request.redirectUriRequired,
+        challenge: request.codeChallenge ?? null,
+        nonce: request.nonce,
+      },
+    })
+    await store.insert(record)
+    emit({ type: 'code.issued', grant: record.key, clientId: record.client, subject: grant.subject, scope })
+    const code = links.encode('code', { grantId, number: 0 })
+    return { code, redirectTo: redirectTo(request.redirectUri, { code, state: request.state, iss: issuer }) }
+  }
+}

@@ -1,0 +1,63 @@
+// A registered client, and the questions that the endpoints ask about it.
+
+/**
+ * A registered client, in the names of RFC 7591 §2. Members that are not listed here may be present and are handed
+ * to the host unchanged.
+ */
+export interface Client {
+  readonly client_id: string
+  /** Shown to the user on the host's consent page. */
+  readonly client_name?: string
+  /** Hash of the secret, by `createClientSecret` or `hashClientSecret`; two of them while a secret is being changed. */
+  readonly client_secret_hash?: string | readonly string[]
+  /** Compared character by character (RFC 9700 §2.1). */
+  readonly redirect_uris?: readonly string[]
+  /** What it may ask at the token endpoint; `['authorization_code']` unless told (RFC 7591 §2). */
+  readonly grant_types?: readonly string[]
+  /** How it authenticates; `client_secret_basic` unless told (RFC 7591 §2). `none` makes it a public client. */
+  readonly token_endpoint_auth_method?: string
+  /** The scope it may ask for, separated by spaces; all that the server knows unless told. */
+  readonly scope?: string
+  /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3); `web` unless told. */
+  readonly application_type?: 'web' | 'native'
+  readonly [metadata: string]: unknown
+}
+
+/** Finds a client by its id; `undefined` when there is none. */
+export type FindClient = (clientId: string) => Client | undefined | Promise<Client | undefined>
+
+/** How the client authenticates (RFC 7591 §2: the default is Basic). */
+export function authMethodOf(client: Client): string {
+  return client.token_endpoint_auth_method ?? 'client_secret_basic'
+}
+
+/** A public client can keep no secret (RFC 6749 §2.1). */
+export function isPublic(client: Client): boolean {
+  return authMethodOf(client) === 'none'
+}
+
+/** RFC 7591 §2: a client that names no grant type uses the authorization code. */
+export function mayUseGrant(client: Client, grantType: string): boolean {
+  return client.grant_types === undefined
+    ? grantType === 'authorization_code'
+    : client.grant_types.includes(grantType)
+}
+
+const LOOPBACK = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(\/.*)?$/
+
+/**
+ * Exact comparison (RFC 9700 §2.1), but that a native app listens at whichever loopback port is free
+ * (RFC 8252 §7.3).
+ */
+export function mayRedirectTo(client: Client, redirectUri: string): boolean {
+  const registered = client.redirect_uris ?? []
+  if (registered.includes(redirectUri)) return true
+  if (client.application_type !== 'native') return false
+  const asked = withoutPort(redirectUri)
+  return asked !== undefined && registered.some((uri) => withoutPort(uri) === asked)
+}
+
+function withoutPort(uri: string): string | undefined {
+  const parts = LOOPBACK.exec(uri)
+  return parts ? `${parts[1]}${parts[2] ?? ''}` : undefined
+}

@@ -1,0 +1,160 @@
+// Options in, router out: puts the parts together and mounts the endpoints. No rule of the protocol is here.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type AuthorizationRequest, readAuthorizationRequest } from './authorization/authorization-request'
+import { createIssueCode, type IssueCode } from './authorization/issue-code'
+import { createAuthenticateClient } from './client-auth/authenticate'
+import { isPublic } from './clients/client'
+import { createFindClient } from './clients/find-client'
+import { authorizationEndpoint } from './endpoints/authorization'
+import { createReadClientRequest } from './endpoints/client-request'
+import { introspectionEndpoint } from './endpoints/introspection'
+import { jwksEndpoint } from './endpoints/jwks'
+import { metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
+import { revocationEndpoint } from './endpoints/revocation'
+import { tokenEndpoint } from './endpoints/token'
+import { createEmitter, type OnEvent } from './events'
+import { createAccountFor } from './grants/account-check'
+import type { GrantContext, Parameters } from './grants/grant-type'
+import { createNewGrant } from './grants/new-grant'
+import { createUserGrants, type UserGrants } from './grants/user-grants'
+import { parametersOf } from './http/parameters'
+import { createRateLimits } from './http/rate-limit'
+import { mountEndpoints } from './http/router'
+import { isRedisClient, type ResolvedOptions, resolveOptions, type TokenRouterOptions } from './options'
+import {
+  createRequireAccessToken,
+  type RequireAccessToken,
+  type RequireAccessTokenOptions,
+} from './resource-server/require-access-token'
+import { guardStore } from './stores/guarded-store'
+import { redisStore } from './stores/redis'
+import type { TokenStore } from './stores/token-store'
+import { createFindToken } from './tokens/find-token'
+import { createIssuer } from './tokens/issuer'
+import { createLinks } from './tokens/link'
+import { createSigningKeys } from './tokens/signing-keys'
+
+/** Middleware for Express 4 and 5; it uses nothing of `req` and `res` that node:http does not have. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
+
+/** What `createTokenRouter` makes: mount it at the path of the issuer. */
+export interface TokenRouter extends Middleware {
+  /** The discovery documents, which must sit at the root of the host: `app.use(oauth.wellKnown)`. */
+  readonly wellKnown: Middleware
+  /** Reads and checks the request that came to an authorize page of the host's own: its query, or its form. */
+  readAuthorizationRequest(
+    parameters: URLSearchParams | Readonly<Record<string, unknown>>,
+  ): Promise<AuthorizationRequest>
+  /** Makes the code for a request that the user approved. */
+  readonly issueCode: IssueCode
+  /** A user's grants, to list and to end. */
+  readonly grants: UserGrants
+  /** Middleware that lets requests with a good access token of this server pass. */
+  requireAccessToken(options?: RequireAccessTokenOptions): RequireAccessToken
+  /** Lets go of what the router opened. Close the HTTP server first: what is in flight still needs the store. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a router with the OAuth 2.0 and OpenID Connect endpoints.
+ *
+ * @example
+ * const oauth = createTokenRouter({ issuer, secret, signingKeys, clients, findAccount, authorize })
+ * app.use('/oauth', oauth)
+ * app.use(oauth.wellKnown)
+ *
+ * @throws {ConfigError} when an option is wrong.
+ */
+export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
+  const options = resolveOptions(given)
+  const { issuer, lifetimes, now, overlap } = options
+  const emit = createEmitter(options.onEvent)
+  const keys = createSigningKeys(options.signingKeys)
+  const links = createLinks(issuer, options.secrets)
+  const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
+  const limits = createRateLimits(options.rateLimit, emit)
+  const findClient = createFindClient(options.clients, emit)
+  const findToken = createFindToken({ issuer, keys, links, store, lifetimes, overlap, now })
+  const readClientRequest = createReadClientRequest(
+    createAuthenticateClient(options.clientAuthMethods, findClient),
+  )
+  const issueCode = createIssueCode({ issuer, links, store, lifetimes, now, emit })
+  const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
+  const readRequest = (parameters: Parameters) => readAuthorizationRequest(parameters, rules)
+
+  const context: GrantContext = {
+    issuer,
+    store,
+    links,
+    lifetimes,
+    overlap,
+    codeReplaySeconds: options.codeReplaySeconds,
+    rotates: rotation(options),
+    emit,
+    newGrant: createNewGrant({ issuer, store, links, lifetimes, now }),
+  }
+
+  const endpoints = [
+    ...(options.authorize
+      ? [authorizationEndpoint({ issuer, readRequest, authorize: options.authorize, issueCode, emit })]
+      : []),
+    tokenEndpoint({
+      readClientRequest,
+      grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
+      context,
+      accountFor: createAccountFor(options.findAccount, emit),
+      issuer: createIssuer({ issuer, audience: options.audience, keys, lifetimes, now, emit }),
+    }),
+    revocationEndpoint({ readClientRequest, findToken, store, emit }),
+    introspectionEndpoint({ issuer, readClientRequest, findToken, now }),
+    jwksEndpoint(keys),
+  ]
+  const document = metadata({ ...options, endpoints, keys })
+  const path = new URL(issuer).pathname.replace(/\/$/, '')
+  const services = { issuer, cors: options.cors, limits, emit }
+
+  const router = mountEndpoints(
+    [...endpoints, ...WELL_KNOWN.map((place) => metadataEndpoint(place, document))],
+    options.mountPath,
+    services,
+  )
+  const wellKnown = mountEndpoints(
+    WELL_KNOWN.map((place) => metadataEndpoint(place + path, document)),
+    '',
+    services,
+  )
+
+  return Object.assign(router, {
+    wellKnown,
+    readAuthorizationRequest: (parameters: URLSearchParams | Readonly<Record<string, unknown>>) =>
+      readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : flatten(parameters))),
+    issueCode,
+    grants: createUserGrants({ issuer, store, lifetimes, now, emit }),
+    requireAccessToken: createRequireAccessToken({ issuer, audience: options.audience, keys, store, now }),
+    async close() {
+      limits.byAddress.close()
+      limits.byClient.close()
+      await store.close()
+    },
+  })
+}
+
+/** `rotate` as a question about one client (RFC 9700 §4.14.2). */
+function rotation({ rotate }: ResolvedOptions): GrantContext['rotates'] {
+  if (typeof rotate === 'function') return rotate
+  return { always: () => true, public: isPublic, never: () => false }[rotate]
+}
+
+function openStore(store: ResolvedOptions['store'], emit: OnEvent): TokenStore {
+  const onWarning = (code: string, message: string) => emit({ type: 'warning', code, message })
+  if (store === undefined) return redisStore({ onWarning })
+  if (typeof store === 'string') return redisStore({ url: store, onWarning })
+  return isRedisClient(store) ? redisStore({ client: store, onWarning }) : store
+}
+
+/** A parsed query, as Express has it in `req.query`: what is not a text or a list of texts is no parameter of ours. */
+function flatten(parameters: Readonly<Record<string, unknown>>): [string, string][] {
+  return Object.entries(parameters).flatMap(([name, value]) =>
+    [value].flat().flatMap((one): [string, string][] => (typeof one === 'string' ? [[name, one]] : [])),
+  )
+}

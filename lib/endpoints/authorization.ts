@@ -1,0 +1,159 @@
+// GET and POST /authorize (RFC 6749 §4.1.1): checks the request, asks the host, redirects with its answer.
+import type { IncomingMessage } from 'node:http'
+import type { Request, Response } from 'express'
+import type { AuthorizationRequest } from '../authorization/authorization-request'
+import type { IssueCode } from '../authorization/issue-code'
+import { redirectTo } from '../authorization/redirect'
+import { OAuthError, unavailable } from '../errors'
+import type { OnEvent } from '../events'
+import type { Approval } from '../grants/approval'
+import type { Parameters } from '../grants/grant-type'
+import type { Endpoint } from '../http/endpoint'
+import { parametersOf } from '../http/parameters'
+import type { Answer } from '../http/respond'
+
+/** What the host's `authorize` function sees. */
+export interface InteractiveRequest extends AuthorizationRequest {
+  /**
+   * What a page of the host's posted back to the very URL of this request; `undefined` until then. Check a token of
+   * your session in it against forged posts (RFC 6819 §5.3.5).
+   */
+  readonly form: URLSearchParams | undefined
+}
+
+/** The user or the host said no (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
+export interface Denial {
+  readonly error:
+    | 'access_denied'
+    | 'login_required'
+    | 'consent_required'
+    | 'interaction_required'
+    | 'account_selection_required'
+    | 'invalid_scope'
+    | 'temporarily_unavailable'
+  readonly description?: string
+}
+
+/**
+ * The host's login and consent. Return an approval or a denial; or return nothing when `res` was used to render a
+ * page or to redirect to a login that comes back to the URL of this request.
+ */
+export type AuthorizeFunction = (
+  request: InteractiveRequest,
+  req: Request,
+  res: Response,
+) => Approval | Denial | undefined | void | Promise<Approval | Denial | undefined | void>
+
+export interface AuthorizationEndpointOptions {
+  readonly issuer: string
+  readonly readRequest: (parameters: Parameters) => Promise<AuthorizationRequest>
+  readonly authorize: AuthorizeFunction
+  readonly issueCode: IssueCode
+  readonly emit: OnEvent
+}
+
+export function authorizationEndpoint({
+  issuer,
+  readRequest,
+  authorize,
+  issueCode,
+  emit,
+}: AuthorizationEndpointOptions): Endpoint {
+  return {
+    name: 'authorization',
+    path: '/authorize',
+    methods: ['GET', 'POST'],
+    // OAuth 2.1 §3.1: a browser goes there, no script does.
+    cors: false,
+
+    async handle({ query, form, req, res }) {
+      // RFC 9700 §4.16: no page in front of which a user decides may be framed.
+      res.setHeader('X-Frame-Options', 'DENY')
+      res.setHeader('Cache-Control', 'no-store')
+      res.setHeader('Referrer-Policy', 'no-referrer')
+
+      // A form that was posted to a URL which already holds the request is a page of the host's, answered. Never is
+      // one request read from both.
+      const answered = form !== undefined && query.has('client_id')
+      const request = await readRequest(parametersOf(form === undefined || answered ? query : form))
+      if (answered) refuseForeignForm(req)
+
+      try {
+        const decision = await askHost(
+          { ...request, form: answered ? form : undefined },
+          req as Request,
+          res as Response,
+        )
+        if (!decision) return undefined
+        if ('error' in decision)
+          throw new OAuthError(decision.error, decision.description ?? 'The request was denied.')
+        return redirect((await issueCode(request, decision)).redirectTo)
+      } catch (thrown) {
+        throw thrown instanceof OAuthError ? toldToClient(thrown, request) : thrown
+      }
+    },
+
+    refuse(error) {
+      if (error.redirectTo !== undefined) return redirect(error.redirectTo)
+      return {
+        status: error.status,
+        body: errorPage(error),
+        ...(error.retryAfter !== undefined && { headers: { 'Retry-After': String(error.retryAfter) } }),
+      }
+    },
+  }
+
+  async function askHost(request: InteractiveRequest, req: Request, res: Response) {
+    try {
+      return await authorize(request, req, res)
+    } catch (cause) {
+      emit({ type: 'host.trouble', operation: 'authorize', cause })
+      throw unavailable('authorize_failed', cause)
+    }
+  }
+
+  /** RFC 6749 §4.1.2.1: the client is known, so the client is told. */
+  function toldToClient(error: OAuthError, { client, redirectUri, state }: AuthorizationRequest): OAuthError {
+    const parameters = { error: error.code, error_description: error.description, state, iss: issuer }
+    return new OAuthError(error.code, error.description, {
+      reason: error.reason,
+      cause: error.cause,
+      clientId: client.client_id,
+      redirectTo: redirectTo(redirectUri, parameters),
+    })
+  }
+}
+
+/**
+ * A page of another site must not decide in the user's name. The host's own token against forged posts comes first;
+ * this holds where a browser tells where a form comes from (Fetch Metadata), as all current ones do.
+ */
+function refuseForeignForm(req: IncomingMessage): void {
+  const site = req.headers['sec-fetch-site']
+  if (site === undefined || site === 'same-origin' || site === 'none') return
+  throw new OAuthError('invalid_request', 'The form comes from another site.', { reason: 'foreign_form' })
+}
+
+/** RFC 9700 §4.12: 303, so that a browser never posts the user's form on to the client. */
+function redirect(location: string): Answer {
+  return { status: 303, headers: { Location: location } }
+}
+
+/** For the user, when there is no client to tell. Everything in it is ours: nothing of the request is echoed. */
+function errorPage({ description, code }: OAuthError): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>This sign-in cannot go on</title>
+<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}</style>
+<h1>This sign-in cannot go on</h1>
+<p>The application that sent you here made a mistake. Go back to it, and tell its makers what follows.</p>
+<p>${escapeHtml(description)} <code>${code}</code></p>
+</html>
+`
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+}

@@ -1,0 +1,63 @@
+// POST /introspect (RFC 7662): what a token is worth right now, for those whom it concerns.
+
+import { type Client, isPublic } from '../clients/client'
+import { OAuthError } from '../errors'
+import { belongsTo } from '../grants/grant'
+import type { Endpoint } from '../http/endpoint'
+import type { FindToken, FoundToken } from '../tokens/find-token'
+import type { ReadClientRequest } from './client-request'
+
+export interface IntrospectionEndpointOptions {
+  readonly issuer: string
+  readonly readClientRequest: ReadClientRequest
+  readonly findToken: FindToken
+  readonly now: () => number
+}
+
+export function introspectionEndpoint({
+  issuer,
+  readClientRequest,
+  findToken,
+  now,
+}: IntrospectionEndpointOptions): Endpoint {
+  return {
+    name: 'introspection',
+    path: '/introspect',
+    methods: ['POST'],
+    cors: false,
+
+    async handle(request) {
+      const { client, parameters } = await readClientRequest(request)
+      // RFC 7662 §2.1: some form of authorization is required, and a client_id alone is none.
+      if (isPublic(client)) {
+        throw new OAuthError('invalid_client', 'Client authentication failed.', {
+          reason: 'public_client',
+          clientId: client.client_id,
+        })
+      }
+      const found = await findToken(parameters.require('token'))
+      // RFC 7662 §2.2: nothing but `active`, so that the cause stays unknown.
+      return { status: 200, body: (found && describe(found, client)) ?? { active: false } }
+    },
+  }
+
+  function describe(token: FoundToken, caller: Client): object | undefined {
+    const mine = belongsTo(token.stored, caller)
+    if (token.kind === 'access_token') {
+      const { claims } = token
+      const forCaller = mine || [claims.aud].flat().includes(caller.client_id)
+      return forCaller ? { active: true, token_type: 'Bearer', ...claims } : undefined
+    }
+    const good =
+      token.position === 'current' || token.position === 'overlap' || token.position === 'lost-write'
+    if (!mine || !good || !token.grant.refreshable || token.expiresIn <= 0) return undefined
+    return {
+      active: true,
+      iss: issuer,
+      sub: token.grant.subject,
+      client_id: token.stored.client,
+      ...(token.grant.scope.length > 0 && { scope: token.grant.scope.join(' ') }),
+      exp: Math.floor(now() / 1000 + token.expiresIn),
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// The discovery document (RFC 8414 §2, OpenID Connect Discovery §3), computed from what is switched on.
+import type { ClientAuthMethod } from '../client-auth/client-auth-method'
+import type { GrantType } from '../grants/grant-type'
+import { CODE_CHALLENGE_METHOD } from '../grants/pkce'
+import type { Endpoint } from '../http/endpoint'
+import type { SigningKeys } from '../tokens/signing-keys'
+
+export interface MetadataOptions {
+  readonly issuer: string
+  /** Where the host has an authorize page of its own. */
+  readonly authorizationEndpoint: string | undefined
+  readonly endpoints: readonly Endpoint[]
+  readonly grantTypes: readonly GrantType[]
+  readonly clientAuthMethods: readonly ClientAuthMethod[]
+  readonly scopes: readonly string[]
+  readonly keys: SigningKeys
+}
+
+/** By the registered name of its metadata, each endpoint that can be advertised. */
+const ADVERTISED: Readonly<Record<string, string>> = {
+  authorization: 'authorization_endpoint',
+  token: 'token_endpoint',
+  revocation: 'revocation_endpoint',
+  introspection: 'introspection_endpoint',
+  jwks: 'jwks_uri',
+}
+
+export function metadata({
+  issuer,
+  authorizationEndpoint,
+  endpoints,
+  grantTypes,
+  clientAuthMethods,
+  scopes,
+  keys,
+}: MetadataOptions): object {
+  const authorizes =
+    authorizationEndpoint !== undefined || endpoints.some(({ name }) => name === 'authorization')
+  const authMethods = clientAuthMethods.map(({ name }) => name)
+  return {
+    issuer,
+    ...(authorizationEndpoint !== undefined && { authorization_endpoint: authorizationEndpoint }),
+    ...Object.fromEntries(
+      endpoints.flatMap(({ name, path }) =>
+        ADVERTISED[name] ? [[ADVERTISED[name], endpointUrl(issuer, path)]] : [],
+      ),
+    ),
+    scopes_supported: scopes,
+    response_types_supported: authorizes ? ['code'] : [],
+    response_modes_supported: authorizes ? ['query'] : [],
+    grant_types_supported: grantTypes.map(({ name }) => name),
+    token_endpoint_auth_methods_supported: authMethods,
+    revocation_endpoint_auth_methods_supported: authMethods,
+    // RFC 7662 §2.1: a public client cannot ask.
+    introspection_endpoint_auth_methods_supported: authMethods.filter((name) => name !== 'none'),
+    code_challenge_methods_supported: [CODE_CHALLENGE_METHOD],
+    ...(authorizes && { authorization_response_iss_parameter_supported: true }),
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: [
+      ...new Set(keys.published.filter(({ signer }) => signer).map(({ alg }) => alg)),
+    ],
+    claim_types_supported: ['normal'],
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    claims_parameter_supported: false,
+  }
+}
+
+export function endpointUrl(issuer: string, path: string): string {
+  return issuer.replace(/\/$/, '') + path
+}
+
+/** The document at one of its places. Browser clients read it, so it is open to other origins. */
+export function metadataEndpoint(path: string, document: object): Endpoint {
+  return {
+    name: 'metadata',
+    path,
+    methods: ['GET'],
+    cors: true,
+    handle: async () => ({
+      status: 200,
+      headers: { 'Cache-Control': 'public, max-age=300' },
+      body: document,
+    }),
+  }
+}
+
+/** RFC 8414 §3.1: inserted between host and path of the issuer. OpenID Connect Discovery §4: appended to the path. */
+export const WELL_KNOWN = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']

@@ -1,0 +1,71 @@
+// The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6): link 0 of a grant is spent, link 1 begins.
+import { randomUUID } from 'node:crypto'
+import { OAuthError } from '../errors'
+import { grantKey } from '../tokens/link'
+import { locate, secondsSinceSuperseded } from './chain'
+import { absoluteLifetime, belongsTo, decodeGrant } from './grant'
+import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
+import { verifyCodeChallenge } from './pkce'
+import { revokeReplayed } from './replay'
+
+export const authorizationCode: GrantType = {
+  name: 'authorization_code',
+  parameters: ['code', 'redirect_uri', 'code_verifier'],
+
+  async handle({ client, parameters }: TokenRequest, context: GrantContext): Promise<Issuance> {
+    const link = context.links.decode('code', parameters.require('code'))
+    if (!link || link.number !== 0) throw refused('forged_code')
+
+    const key = grantKey(link.grantId)
+    const stored = await context.store.find(key)
+    if (!stored) throw refused('unknown_code')
+    if (!belongsTo(stored, client)) throw refused('other_client')
+
+    const grant = decodeGrant(stored.data)
+    // A grant that began without a code has none to spend, whatever the MAC says.
+    if (!grant.code) throw refused('unknown_code')
+
+    const redirectUri = parameters.get('redirect_uri')
+    if (redirectUri === undefined ? grant.code.redirectUriRequired : redirectUri !== grant.code.redirectUri) {
+      throw refused('redirect_uri_mismatch')
+    }
+    if (!verifyCodeChallenge(grant.code.challenge, parameters.get('code_verifier')))
+      throw refused('code_verifier_mismatch')
+
+    // RFC 6749 §4.1.2: a spent code is refused, and what came of it SHOULD be revoked. Not within the first seconds:
+    // there it is a browser that fired its callback twice.
+    if (locate(link.number, stored, 0) !== 'current') {
+      const revoke = secondsSinceSuperseded(link.number, stored) >= context.codeReplaySeconds
+      await revokeReplayed({ kind: 'code', presented: link.number, stored, grant, revoke }, context)
+      throw refused('spent_code')
+    }
+    if (stored.age >= grant.code.lifetime) throw refused('expired_code')
+
+    const { accessTokenSeconds, refreshIdleSeconds } = context.lifetimes
+    return {
+      grant,
+      key,
+      client,
+      scope: grant.scope,
+      nonce: grant.code.nonce,
+      refreshToken: grant.refreshable
+        ? context.links.encode('refresh_token', { grantId: link.grantId, number: 1 })
+        : undefined,
+      endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
+      events: [],
+      commit: () =>
+        context.store.advance(key, link.number, {
+          op: randomUUID(),
+          to: 1,
+          expiresIn: grant.refreshable
+            ? Math.max(accessTokenSeconds, refreshIdleSeconds)
+            : accessTokenSeconds,
+        }),
+    }
+  },
+}
+
+/** One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. */
+function refused(reason: string): OAuthError {
+  return new OAuthError('invalid_grant', 'The authorization code is not valid.', { reason })
+}

@@ -1,0 +1,86 @@
+// What a grant type is: one object that checks a request and says what is to be issued and how to commit it.
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Client } from '../clients/client'
+import type { TokenRouterEvent } from '../events'
+import type { GrantKey, TokenStore } from '../stores/token-store'
+import type { Links } from '../tokens/link'
+import type { Approval } from './approval'
+import type { Grant, Lifetimes } from './grant'
+
+/** The parameters of a request, each at most once (RFC 6749 §3.2) and never empty (§3.1: sent without a value is omitted). */
+export interface Parameters {
+  get(name: string): string | undefined
+  /** @throws {OAuthError} `invalid_request` when it is missing. */
+  require(name: string): string
+  /** Of those few that may be repeated (RFC 8707 §2, RFC 8693 §2.1). */
+  getAll(name: string): readonly string[]
+}
+
+/** A token request whose client has proved who it is and may use the grant type. */
+export interface TokenRequest {
+  readonly client: Client
+  /** Only those that the grant type lists in `parameters`. */
+  readonly parameters: Parameters
+  readonly headers: IncomingHttpHeaders
+}
+
+/** What a grant type decided to issue. Nothing has changed yet: that is what `commit` does, after the signing. */
+export interface Issuance {
+  readonly grant: Grant
+  readonly key: GrantKey
+  readonly client: Client
+  /** Of the access token: the grant's or narrower. */
+  readonly scope: readonly string[]
+  /** Of the ID token, on the code exchange only (OpenID Connect Core §12.2). */
+  readonly nonce: string | undefined
+  readonly refreshToken: string | undefined
+  /** Seconds after which the grant ends whatever happens: no access token outlives its grant. */
+  readonly endsIn: number
+  /** One atomic step of the store. False: somebody else was faster, so look again. */
+  commit(): Promise<boolean>
+  /** What else happened, told once it is true. */
+  readonly events: readonly TokenRouterEvent[]
+}
+
+/** What a grant type may use. */
+export interface GrantContext {
+  readonly issuer: string
+  readonly store: TokenStore
+  readonly links: Links
+  readonly lifetimes: Lifetimes
+  /** Seconds for which a superseded refresh token still gets the current one. */
+  readonly overlap: number
+  /** Seconds for which a spent code is refused without ending its grant. */
+  readonly codeReplaySeconds: number
+  /** Whether the refresh tokens of this client rotate. */
+  rotates(client: Client): boolean
+  emit(event: TokenRouterEvent): void
+  /** A new grant with its first refresh token: what a grant type of the host's own returns. */
+  newGrant(client: Client, approval: Approval): Issuance
+}
+
+/**
+ * A grant type. Pass one of your own in `grants`.
+ *
+ * @example
+ * const apiKey: GrantType = {
+ *   name: 'urn:example:api-key',
+ *   parameters: ['api_key'],
+ *   async handle({ client, parameters }, context) {
+ *     const user = await users.byApiKey(parameters.require('api_key'))
+ *     if (!user) throw new OAuthError('invalid_grant', 'The API key is not valid.')
+ *     return context.newGrant(client, { subject: user.id, scope: ['profile'] })
+ *   },
+ * }
+ */
+export interface GrantType {
+  /** The value of `grant_type`: a registered name or an absolute URI (RFC 6749 §4.5). */
+  readonly name: string
+  /** The parameters that it reads; it sees no others. */
+  readonly parameters: readonly string[]
+  /**
+   * Checks everything and decides. May be asked twice for one request, when another request moved the grant in
+   * between. @throws {OAuthError}
+   */
+  handle(request: TokenRequest, context: GrantContext): Promise<Issuance>
+}

@@ -1,0 +1,35 @@
+// A grant without a code: how a grant type of the host's own gives a user tokens (RFC 6749 §4.5).
+import type { TokenStore } from '../stores/token-store'
+import type { Links } from '../tokens/link'
+import type { Lifetimes } from './grant'
+import type { GrantContext } from './grant-type'
+import { openGrant } from './open-grant'
+
+export function createNewGrant(services: {
+  issuer: string
+  store: TokenStore
+  links: Links
+  lifetimes: Lifetimes
+  now: () => number
+}): GrantContext['newGrant'] {
+  const { store, links } = services
+
+  return (client, approval) => {
+    const scope = approval.scope ?? []
+    const { grantId, grant, record } = openGrant({ ...services, client, approval, scope, code: undefined })
+    return {
+      grant,
+      key: record.key,
+      client,
+      scope,
+      nonce: undefined,
+      refreshToken: grant.refreshable ? links.encode('refresh_token', { grantId, number: 1 }) : undefined,
+      endsIn: record.endsIn,
+      events: [],
+      async commit() {
+        await store.insert(record)
+        return true
+      },
+    }
+  }
+}

@@ -1,0 +1,75 @@
+// The refresh token grant (RFC 6749 §6): the same token again, or one link further along the chain.
+import { randomUUID } from 'node:crypto'
+import { OAuthError } from '../errors'
+import type { TokenRouterEvent } from '../events'
+import { grantKey } from '../tokens/link'
+import { locate } from './chain'
+import { absoluteLifetime, belongsTo, decodeGrant, secondsLeft } from './grant'
+import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
+import { revokeReplayed } from './replay'
+import { narrowScope } from './scope'
+
+export const refreshToken: GrantType = {
+  name: 'refresh_token',
+  parameters: ['refresh_token', 'scope'],
+
+  async handle({ client, parameters }: TokenRequest, context: GrantContext): Promise<Issuance> {
+    const link = context.links.decode('refresh_token', parameters.require('refresh_token'))
+    if (!link || link.number === 0) throw refused('forged_refresh_token')
+
+    const key = grantKey(link.grantId)
+    const stored = await context.store.find(key)
+    if (!stored) throw refused('unknown_refresh_token')
+    if (!belongsTo(stored, client)) throw refused('other_client')
+
+    const grant = decodeGrant(stored.data)
+    const whose = { grant: key, clientId: stored.client, subject: grant.subject }
+    const position = locate(link.number, stored, context.overlap)
+
+    // Before scope and account: a thief must not be able to try a spent token out behind a bogus scope.
+    if (position === 'spent') {
+      await revokeReplayed(
+        { kind: 'refresh_token', presented: link.number, stored, grant, revoke: true },
+        context,
+      )
+      throw refused('spent_refresh_token')
+    }
+    if (position === 'ahead') throw refused('refresh_token_ahead')
+    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) <= 0)
+      throw refused('expired_refresh_token')
+
+    const scope = narrowScope(grant.scope, parameters.get('scope'))
+
+    // In the overlap the current token is handed out again: it is computed, so there is nothing to keep.
+    const rotate = position !== 'overlap' && context.rotates(client)
+    const good = position === 'overlap' ? stored.link : link.number
+    const to = rotate ? good + 1 : good
+    const events: TokenRouterEvent[] = []
+    if (position === 'overlap')
+      events.push({ type: 'refresh.overlap', presented: link.number, current: stored.link, ...whose })
+    if (position === 'lost-write')
+      events.push({ type: 'grant.caught-up', from: stored.link, to: link.number, ...whose })
+
+    return {
+      grant,
+      key,
+      client,
+      scope,
+      nonce: undefined,
+      refreshToken: context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
+      endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
+      events,
+      commit: () =>
+        context.store.advance(key, stored.link, {
+          op: randomUUID(),
+          to,
+          expiresIn: Math.max(context.lifetimes.accessTokenSeconds, context.lifetimes.refreshIdleSeconds),
+        }),
+    }
+  },
+}
+
+/** One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. */
+function refused(reason: string): OAuthError {
+  return new OAuthError('invalid_grant', 'The refresh token is not valid.', { reason })
+}

@@ -1,0 +1,120 @@
+// What an endpoint is, and the way of every request through it: the one catch is here.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OAuthError, unavailable } from '../errors'
+import type { OnEvent } from '../events'
+import { CorruptGrantError } from '../grants/grant'
+import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
+import { readForm } from './form'
+import type { RateLimits } from './rate-limit'
+import { type Answer, respond } from './respond'
+
+/** A request as an endpoint sees it. */
+export interface EndpointRequest {
+  readonly query: URLSearchParams
+  /** The form that was posted; `undefined` for any other method. */
+  readonly form: URLSearchParams | undefined
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  /**
+   * Says which client has proved itself. From here its failures are counted as its own, by address as well: a flood
+   * that names a victim's client_id does not lock the victim out. @throws {OAuthError} 429
+   */
+  identify(clientId: string): Promise<void>
+}
+
+export interface Endpoint {
+  /** For events. */
+  readonly name: string
+  /** Below where the router is mounted. */
+  readonly path: string
+  readonly methods: readonly ('GET' | 'POST')[]
+  /** Whether scripts of other origins may call it. */
+  readonly cors: boolean
+  /** The answer; `undefined` when the host has answered itself. */
+  handle(request: EndpointRequest): Promise<Answer | undefined>
+  /** How a refusal looks, where it is not the JSON of RFC 6749 §5.2. */
+  refuse?(error: OAuthError): Answer
+}
+
+export interface EndpointServices {
+  readonly issuer: string
+  readonly cors: CorsOption
+  readonly limits: RateLimits
+  readonly emit: OnEvent
+}
+
+export type ServeEndpoint = (req: IncomingMessage, res: ServerResponse) => Promise<void>
+
+export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): ServeEndpoint {
+  const { limits, emit } = services
+  const allowed = [...endpoint.methods, ...(endpoint.cors ? ['OPTIONS'] : [])].join(', ')
+
+  return async (req, res) => {
+    let clientId: string | undefined
+    const identify = async (id: string) => {
+      clientId = id
+      await limits.byClient.check(req, res, id)
+    }
+    try {
+      if (endpoint.cors) allowOrigin(services.cors, req, res)
+      if (req.method === 'OPTIONS' && endpoint.cors)
+        return respond(res, { status: 204, headers: preflightHeaders(allowed) })
+      const method = req.method === 'HEAD' ? 'GET' : req.method
+      if (!endpoint.methods.some((one) => one === method)) {
+        return respond(res, { status: 405, headers: { Allow: allowed }, body: METHOD_NOT_ALLOWED })
+      }
+      await limits.byAddress.check(req, res)
+      const query = new URLSearchParams(req.url?.split('?', 2)[1])
+      const form = method === 'POST' ? await readForm(req) : undefined
+      const answer = await endpoint.handle({ query, form, req, res, identify })
+      if (answer) respond(res, answer)
+    } catch (thrown) {
+      const error = asOAuthError(thrown, emit)
+      if (error.status < 500 && error.status !== 429) {
+        limits.byAddress.countFailure(req)
+        if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
+      }
+      emit({
+        type: 'request.refused',
+        endpoint: endpoint.name,
+        status: error.status,
+        error: error.code,
+        reason: error.reason,
+        clientId: clientId ?? error.clientId,
+        cause: error.cause,
+      })
+      if (res.headersSent) res.destroy()
+      else respond(res, endpoint.refuse?.(error) ?? refusal(error, req, services.issuer))
+    }
+  }
+}
+
+const METHOD_NOT_ALLOWED = new OAuthError('invalid_request', 'This method is not allowed here.').toJSON()
+
+/** What was not foreseen is ours, and says nothing of itself to a client. */
+function asOAuthError(thrown: unknown, emit: OnEvent): OAuthError {
+  if (thrown instanceof OAuthError) return thrown
+  if (thrown instanceof CorruptGrantError) {
+    emit({ type: 'store.trouble', operation: 'decode', cause: thrown })
+    return unavailable('corrupt_grant', thrown)
+  }
+  return new OAuthError('server_error', 'The server failed.', { cause: thrown, reason: 'unexpected' })
+}
+
+/** RFC 6749 §5.2. */
+function refusal(error: OAuthError, req: IncomingMessage, issuer: string): Answer {
+  return {
+    status: error.status,
+    body: error.toJSON(),
+    headers: {
+      ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
+      // The scheme that the client tried; Basic is the one we know.
+      ...(error.code === 'invalid_client' &&
+        req.headers.authorization !== undefined && {
+          'WWW-Authenticate': `Basic realm="${issuer}", charset="UTF-8"`,
+        }),
+      // An unread body would be taken for the next request.
+      ...(!req.complete && { Connection: 'close' }),
+    },
+  }
+}

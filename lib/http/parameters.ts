@@ -1,0 +1,43 @@
+// Request parameters, from a query or a form (RFC 6749 App. B).
+import { OAuthError } from '../errors'
+import type { Parameters } from '../grants/grant-type'
+
+/** RFC 8707 §2 and RFC 8693 §2.1 let these two be repeated; nothing else may be (RFC 6749 §3.1, §3.2). */
+const REPEATABLE = new Set(['resource', 'audience'])
+
+/** @throws {OAuthError} `invalid_request` when a parameter is there twice. */
+export function parametersOf(entries: Iterable<readonly [string, string]>): Parameters {
+  const values = new Map<string, string[]>()
+  for (const [name, value] of entries) {
+    const before = values.get(name)
+    if (before === undefined) values.set(name, [value])
+    else if (REPEATABLE.has(name)) before.push(value)
+    else
+      throw new OAuthError('invalid_request', 'A parameter was sent more than once.', {
+        reason: 'repeated_parameter',
+      })
+  }
+  return view((name) => values.get(name) ?? [])
+}
+
+/** The same parameters, but for all that is not named. */
+export function only(names: readonly string[], parameters: Parameters): Parameters {
+  return view((name) => (names.includes(name) ? parameters.getAll(name) : []))
+}
+
+function view(valuesOf: (name: string) => readonly string[]): Parameters {
+  // RFC 6749 §3.1, §3.2: a parameter sent without a value is treated as if it were omitted.
+  const getAll = (name: string) => valuesOf(name).filter((value) => value !== '')
+  const get = (name: string) => getAll(name)[0]
+  return {
+    getAll,
+    get,
+    require(name) {
+      const value = get(name)
+      if (value !== undefined) return value
+      throw new OAuthError('invalid_request', `The parameter ${name} is missing.`, {
+        reason: 'missing_parameter',
+      })
+    },
+  }
+}

@@ -1,0 +1,154 @@
+// express-rate-limit in front of the endpoints. It counts failures, not successes: a busy client is no attacker.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Request, Response } from 'express'
+import {
+  type ClientRateLimitInfo,
+  ipKeyGenerator,
+  MemoryStore,
+  type Options,
+  rateLimit,
+  type Store,
+} from 'express-rate-limit'
+import { withDeadline } from '../deadline'
+import { ConfigError, OAuthError } from '../errors'
+import type { OnEvent } from '../events'
+
+export interface RateLimitOptions {
+  /** How long failures are remembered; 60 unless told. */
+  readonly windowSeconds?: number
+  /** Failures in that time after which an address has to wait; 120 unless told. One IPv6 /56 is one address. */
+  readonly failuresPerAddress?: number
+  /** The same for one client at one address; 30 unless told. */
+  readonly failuresPerClient?: number
+  /** Makes a store of express-rate-limit for each of the two limits; its memory store unless told. */
+  readonly store?: (limit: 'address' | 'client') => Store
+}
+
+/** Lets a request pass or refuses it, and learns how it ended. */
+export interface FailureLimiter {
+  /** @throws {OAuthError} 429 with `Retry-After`: never 401, which would tell a client that its secret is wrong. */
+  check(req: IncomingMessage, res: ServerResponse, clientId?: string): Promise<void>
+  countFailure(req: IncomingMessage, clientId?: string): void
+  close(): void
+}
+
+export interface RateLimits {
+  readonly byAddress: FailureLimiter
+  readonly byClient: FailureLimiter
+}
+
+const UNLIMITED: FailureLimiter = { check: async () => {}, countFailure: () => {}, close: () => {} }
+
+export function createRateLimits(options: RateLimitOptions | false | undefined, emit: OnEvent): RateLimits {
+  if (options === false) return { byAddress: UNLIMITED, byClient: UNLIMITED }
+  const {
+    windowSeconds = 60,
+    failuresPerAddress = 120,
+    failuresPerClient = 30,
+    store = () => new MemoryStore(),
+  } = options ?? {}
+  return {
+    byAddress: createLimiter(windowSeconds, failuresPerAddress, store('address'), emit),
+    byClient: createLimiter(windowSeconds, failuresPerClient, store('client'), emit),
+  }
+}
+
+function createLimiter(windowSeconds: number, limit: number, counts: Store, emit: OnEvent): FailureLimiter {
+  const store = new FailureStore(counts, windowSeconds, emit)
+  const limiter = rateLimit({
+    windowMs: windowSeconds * 1000,
+    limit,
+    store,
+    keyGenerator: (req) => (req as unknown as Limited).key,
+    handler: (req, _res, next) =>
+      next(refused((req as unknown as Limited).rateLimit.resetTime, windowSeconds)),
+    legacyHeaders: false,
+    standardHeaders: false,
+    // Its checks read `req.ip` and `req.app`, which only Express sets; the key is ours.
+    validate: false,
+  })
+
+  return {
+    check: (req, res, clientId) =>
+      new Promise((resolve, reject) => {
+        // All that express-rate-limit reads of a request is what `keyGenerator` and `handler` above read.
+        const limited = { key: keyOf(req, clientId) } as unknown as Request
+        limiter(limited, res as Response, (error?: unknown) =>
+          error === undefined ? resolve() : reject(error),
+        )
+      }),
+    countFailure: (req, clientId) => store.count(keyOf(req, clientId)),
+    close: () => void counts.shutdown?.(),
+  }
+}
+
+interface Limited {
+  readonly key: string
+  readonly rateLimit: { readonly resetTime: Date | undefined }
+}
+
+/** Express knows the address behind trusted proxies (`trust proxy`); without Express it is the peer's. */
+function keyOf(req: IncomingMessage, clientId: string | undefined): string {
+  const address = (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
+  const network = ipKeyGenerator(address, 56)
+  return clientId === undefined ? network : `${network} ${clientId}`
+}
+
+function refused(resetTime: Date | undefined, windowSeconds: number): OAuthError {
+  const seconds = resetTime ? Math.ceil((resetTime.getTime() - Date.now()) / 1000) : windowSeconds
+  return new OAuthError('temporarily_unavailable', 'Too many failed requests; try again later.', {
+    status: 429,
+    retryAfter: Math.max(1, seconds),
+    reason: 'rate_limited',
+  })
+}
+
+/**
+ * express-rate-limit counts each request when it comes and takes the successes back when they end, so that many at
+ * once would look like many failures. Here a request only looks, and a failure is counted when it is known to be one.
+ * A store that is down lets requests pass: it guards the door, it is not the door.
+ */
+class FailureStore implements Store {
+  constructor(
+    private readonly counts: Store,
+    private readonly windowSeconds: number,
+    private readonly emit: OnEvent,
+  ) {
+    if (typeof counts.get !== 'function') {
+      throw new ConfigError(
+        'rate_limit_store_without_get',
+        'rateLimit.store',
+        'makes a store without the method get.',
+        'Use a store of express-rate-limit that has it; its own memory store and rate-limit-redis do.',
+      )
+    }
+  }
+
+  init(options: Options): void {
+    this.counts.init?.(options)
+  }
+
+  async increment(key: string): Promise<ClientRateLimitInfo> {
+    const seen = await this.guard(async () => this.counts.get?.(key))
+    return { totalHits: (seen?.totalHits ?? 0) + 1, resetTime: seen?.resetTime }
+  }
+
+  decrement(): void {}
+
+  resetKey(key: string): void | Promise<void> {
+    return this.counts.resetKey(key)
+  }
+
+  count(key: string): void {
+    void this.guard(async () => this.counts.increment(key))
+  }
+
+  private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await withDeadline(Math.min(0.5, this.windowSeconds), 'The rate-limit store', operation())
+    } catch (cause) {
+      this.emit({ type: 'host.trouble', operation: 'rateLimit', cause })
+      return undefined
+    }
+  }
+}

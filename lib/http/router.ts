@@ -1,0 +1,41 @@
+// Finds the endpoint of a request. One look-up in a map: the paths are fixed, and node:http has to do.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { ConfigError } from '../errors'
+import { type Endpoint, type EndpointServices, serveEndpoint } from './endpoint'
+
+type Next = (error?: unknown) => void
+
+/**
+ * Middleware that serves these endpoints below `mountPath` and passes on what is none of theirs. Express strips the
+ * path of the mount and keeps it in `baseUrl`; under node:http alone the whole path arrives.
+ */
+export function mountEndpoints(
+  endpoints: readonly Endpoint[],
+  mountPath: string,
+  services: EndpointServices,
+) {
+  const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, serveEndpoint(endpoint, services)]))
+
+  return function tokenRouter(req: IncomingMessage, res: ServerResponse, next: Next): void {
+    const path = (req.url ?? '/').split('?', 1)[0] as string
+    const { baseUrl } = req as { baseUrl?: string }
+    if (baseUrl !== undefined && baseUrl.toLowerCase() !== mountPath.toLowerCase())
+      return next(wrongMount(baseUrl, mountPath))
+    const below =
+      baseUrl !== undefined ? path : path.startsWith(mountPath) ? path.slice(mountPath.length) : ''
+    const serve = byPath.get(below.replace(/(?<=.)\/$/, ''))
+    if (!serve) return next()
+    // Nothing is left to catch: the endpoint answers whatever happens, and this is for a fault in doing so.
+    serve(req, res).catch(next)
+  }
+}
+
+/** Metadata would name endpoints that are not there, so nothing is served at all. */
+function wrongMount(baseUrl: string, mountPath: string): ConfigError {
+  return new ConfigError(
+    'wrong_mount',
+    'issuer',
+    `the router is mounted at "${baseUrl || '/'}", but the path of the issuer says "${mountPath || '/'}".`,
+    `Mount it with app.use('${mountPath || '/'}', router), or set mountPath where a proxy strips a part of the path.`,
+  )
+}

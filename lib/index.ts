@@ -1,0 +1,37 @@
+// The public surface.
+export type { AuthorizationRequest } from './authorization/authorization-request'
+export type { IssueCode, IssuedCode } from './authorization/issue-code'
+export type { ClientAuthMethod, ClientAuthRequest, ClientCredentials } from './client-auth/client-auth-method'
+export type { Client, FindClient } from './clients/client'
+export { createClientSecret, hashClientSecret } from './clients/client-secret'
+export { createTokenRouter, type Middleware, type TokenRouter } from './create-token-router'
+export type { AuthorizeFunction, Denial, InteractiveRequest } from './endpoints/authorization'
+export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } from './errors'
+export type * from './events'
+export type { Account, AccountContext, Approval, FindAccount } from './grants/approval'
+export type { Grant, Lifetimes } from './grants/grant'
+export type { GrantContext, GrantType, Issuance, Parameters, TokenRequest } from './grants/grant-type'
+export type { UserGrant, UserGrantPage, UserGrants } from './grants/user-grants'
+export type { CorsOption } from './http/cors'
+export type { RateLimitOptions } from './http/rate-limit'
+export type { Rotate, TokenRouterOptions } from './options'
+export type {
+  AccessToken,
+  RequireAccessToken,
+  RequireAccessTokenOptions,
+} from './resource-server/require-access-token'
+export { type MemoryStoreOptions, memoryStore } from './stores/memory'
+export { type RedisStoreOptions, redisStore } from './stores/redis'
+export type {
+  GrantFilter,
+  GrantKey,
+  GrantMove,
+  GrantPage,
+  GrantRecord,
+  Page,
+  StoredGrant,
+  TokenStore,
+} from './stores/token-store'
+export type { AccessTokenClaims } from './tokens/access-token'
+export type { TokenResponse } from './tokens/issuer'
+export type { Signer, SigningAlgorithm, SigningKeyInput } from './tokens/signing-keys'

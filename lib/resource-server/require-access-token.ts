@@ -1,0 +1,110 @@
+// Guards the host's own API with the tokens that it issues (RFC 6750, RFC 9068 §4).
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OAuthError } from '../errors'
+import { parseScope } from '../grants/scope'
+import { respond } from '../http/respond'
+import type { TokenStore } from '../stores/token-store'
+import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
+import type { SigningKeys } from '../tokens/signing-keys'
+
+/** What a verified access token says. */
+export interface AccessToken {
+  readonly subject: string
+  readonly clientId: string
+  readonly scope: readonly string[]
+  readonly expiresAt: Date
+  readonly claims: AccessTokenClaims
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by `requireAccessToken`. */
+      accessToken?: import('./require-access-token').AccessToken
+    }
+  }
+}
+
+export interface RequireAccessTokenOptions {
+  /** The scope that is needed, separated by spaces. */
+  readonly scope?: string
+  /** Asks the store, at each request, whether the grant is alive: a revocation then shows at once. */
+  readonly checkGrant?: boolean
+  /** The audience that the token must name; the router's own unless told. */
+  readonly audience?: string
+}
+
+/** Middleware for Express and for node:http. */
+export type RequireAccessToken = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next: (error?: unknown) => void,
+) => void
+
+export function createRequireAccessToken(services: {
+  issuer: string
+  audience: string
+  keys: SigningKeys
+  store: TokenStore
+  now: () => number
+}): (options?: RequireAccessTokenOptions) => RequireAccessToken {
+  const { issuer, keys, store, now } = services
+
+  return ({ scope = '', checkGrant = false, audience = services.audience } = {}) => {
+    const needed = scope === '' ? [] : parseScope(scope)
+
+    return async (req, res, next) => {
+      try {
+        ;(req as { accessToken?: AccessToken }).accessToken = await verify(req)
+      } catch (error) {
+        if (!(error instanceof OAuthError)) return next(error)
+        return refuse(res, error)
+      }
+      next()
+    }
+
+    async function verify({ headers }: IncomingMessage): Promise<AccessToken> {
+      if (headers.authorization === undefined)
+        throw new OAuthError('invalid_token', '', { reason: 'no_token' })
+      // RFC 6750 §2.1.
+      const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(headers.authorization)?.[1]
+      const claims =
+        token === undefined
+          ? undefined
+          : verifyAccessToken(token, keys, { issuer, audience, now: Math.floor(now() / 1000) })
+      if (!claims) throw invalidToken()
+      const granted = claims.scope === undefined ? [] : claims.scope.split(' ')
+      if (!needed.every((word) => granted.includes(word))) {
+        throw new OAuthError('insufficient_scope', 'The access token lacks a scope.')
+      }
+      if (checkGrant && !(await store.find(claims.grant_id))) throw invalidToken()
+      return {
+        subject: claims.sub,
+        clientId: claims.client_id,
+        scope: granted,
+        expiresAt: new Date(claims.exp * 1000),
+        claims,
+      }
+    }
+
+    /** RFC 6750 §3: a request without a token learns the scheme and nothing else (§3.1). */
+    function refuse(res: ServerResponse, error: OAuthError): void {
+      const parts = [`Bearer realm="${issuer}"`]
+      if (error.reason !== 'no_token')
+        parts.push(`error="${error.code}"`, `error_description="${error.description}"`)
+      if (error.code === 'insufficient_scope') parts.push(`scope="${needed.join(' ')}"`)
+      respond(res, {
+        status: error.status,
+        headers: {
+          ...(error.status < 500 && { 'WWW-Authenticate': parts.join(', ') }),
+          ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
+        },
+        ...(error.reason !== 'no_token' && { body: error.toJSON() }),
+      })
+    }
+  }
+}
+
+function invalidToken(): OAuthError {
+  return new OAuthError('invalid_token', 'The access token is not valid.')
+}

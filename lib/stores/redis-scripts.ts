@@ -1,0 +1,145 @@
+// What Redis itself runs. Each operation is one script: nothing comes between its reading and its writing. A script
+// touches the keys it is given and no others, all with the tag of one subject's partition, so all in one slot.
+
+/**
+ * A grant is one value: an array in MessagePack, in the order of the names below. `inserted` is in milliseconds by the
+ * server's clock, the other times are in milliseconds since then, which takes fewer bytes. `op` is false before the
+ * first move. Whatever else is found under a key is an error, and never taken for a grant.
+ */
+const RECORD = `
+local LINK, INSERTED, MOVED, ENDS, OP, SUPERSEDED, SUBJECT, CLIENT, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function isCount(value)
+  return type(value) == 'number' and value >= 0 and value % 1 == 0
+end
+
+local function isRecord(value)
+  if type(value) ~= 'table' or #value ~= DATA then return false end
+  for field = LINK, ENDS do
+    if not isCount(value[field]) then return false end
+  end
+  for field = SUBJECT, DATA do
+    if type(value[field]) ~= 'string' then return false end
+  end
+  if value[OP] ~= false and type(value[OP]) ~= 'string' then return false end
+  if type(value[SUPERSEDED]) ~= 'table' then return false end
+  for _, time in pairs(value[SUPERSEDED]) do
+    if not isCount(time) then return false end
+  end
+  return true
+end
+
+local function read(key)
+  local packed = redis.call('GET', key)
+  if not packed then return nil end
+  local rest, record = cmsgpack.unpack_one(packed)
+  if rest ~= -1 or not isRecord(record) then error('not a grant') end
+  return record
+end
+`
+
+/** KEYS: grant, index. Answers with the client's members of the index when they are more than `cap`. */
+const INSERT = `
+local link, expiresIn, endsIn = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local subject, client, data = ARGV[4], ARGV[5], ARGV[6]
+local member, tag, cap = ARGV[7], ARGV[8], tonumber(ARGV[9])
+local inserted = now()
+
+-- First, because it fails before anything is written if the index is no sorted set.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', math.floor(inserted / 1000))
+
+local packed = cmsgpack.pack({ link, inserted, 0, endsIn, false, {}, subject, client, data })
+if not redis.call('SET', KEYS[1], packed, 'NX', 'PX', math.min(expiresIn, endsIn)) then return {} end
+
+-- By seconds, not milliseconds: a smaller number to keep. The index lives as long as the last of its grants may.
+redis.call('ZADD', KEYS[2], math.ceil((inserted + endsIn) / 1000), member)
+redis.call('EXPIREAT', KEYS[2], redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')[2])
+
+if redis.call('ZCARD', KEYS[2]) <= cap then return {} end
+local crowd = {}
+for _, other in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+  if string.sub(other, -#tag) == tag then table.insert(crowd, other) end
+end
+return #crowd > cap and crowd or {}
+`
+
+/** KEYS: grant. */
+const FIND = `
+local record = read(KEYS[1])
+if not record then return false end
+local age = now() - record[INSERTED]
+local function since(time) return math.max(0, age - time) end
+local superseded = {}
+for i, time in ipairs(record[SUPERSEDED]) do superseded[i] = since(time) end
+return {
+  record[LINK], since(0), since(record[MOVED]), superseded, record[SUBJECT], record[CLIENT], record[DATA],
+}
+`
+
+/** KEYS: grant. */
+const ADVANCE = `
+local from, to, op, expiresIn = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
+local record = read(KEYS[1])
+if not record then return 0 end
+if record[OP] == op then return 1 end
+if record[LINK] ~= from then return 0 end
+
+-- After a failover the clock may be another one: never before the last move.
+local moved = math.max(record[MOVED], now() - record[INSERTED])
+local superseded = record[SUPERSEDED]
+for _ = 1, math.min(4, to - from) do table.insert(superseded, 1, moved) end
+while #superseded > 4 do table.remove(superseded) end
+record[LINK], record[MOVED], record[OP] = to, moved, op
+
+local expires = math.min(record[ENDS] - moved, math.max(redis.call('PTTL', KEYS[1]), expiresIn))
+redis.call('SET', KEYS[1], cmsgpack.pack(record), 'PX', math.max(1, expires))
+return 1
+`
+
+/** KEYS: grant, index. */
+const REVOKE = `
+redis.call('ZREM', KEYS[2], ARGV[1])
+return redis.call('DEL', KEYS[1])
+`
+
+/** KEYS: index. Members and scores from a score on: as many as asked for, and besides all that share that first score. */
+const PAGE = `
+local from, count = ARGV[1], tonumber(ARGV[2])
+count = count + redis.call('ZCOUNT', KEYS[1], from, from)
+return redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
+`
+
+/** KEYS: index. */
+const FORGET = `
+for _, member in ipairs(ARGV) do redis.call('ZREM', KEYS[1], member) end
+`
+
+/** KEYS: the short-lived key. */
+const PUT = `
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
+`
+
+/** A script, unlike a plain GET, is never sent to a replica that lags. */
+const GET = `return redis.call('GET', KEYS[1])`
+
+const TAKE = `return redis.call('GETDEL', KEYS[1])`
+
+export const SCRIPTS = {
+  insert: { lua: RECORD + INSERT, numberOfKeys: 2 },
+  find: { lua: RECORD + FIND, numberOfKeys: 1 },
+  advance: { lua: RECORD + ADVANCE, numberOfKeys: 1 },
+  revoke: { lua: REVOKE, numberOfKeys: 2 },
+  page: { lua: PAGE, numberOfKeys: 1 },
+  forget: { lua: FORGET, numberOfKeys: 1 },
+  put: { lua: PUT, numberOfKeys: 1 },
+  get: { lua: GET, numberOfKeys: 1 },
+  take: { lua: TAKE, numberOfKeys: 1 },
+} as const
+
+export type ScriptName = keyof typeof SCRIPTS

@@ -1,0 +1,220 @@
+// Grants in Redis: standalone, Sentinel or Cluster. One value for each grant and one index for each subject, both of
+// which expire by themselves; what is done to them is in redis-scripts.ts.
+import { createHash } from 'node:crypto'
+import { connectRedis, type RedisConnectionOptions } from './redis-connection'
+import {
+  type GrantFilter,
+  type GrantKey,
+  type GrantMove,
+  type GrantPage,
+  type GrantRecord,
+  MAX_GRANTS_PER_CLIENT,
+  type Page,
+  type StoredGrant,
+  type TokenStore,
+} from './token-store'
+
+export interface RedisStoreOptions {
+  /** Such as `rediss://user:password@redis.example.com:6380/0`; `redis://127.0.0.1:6379` unless told. */
+  readonly url?: RedisConnectionOptions['url']
+  /** A client of the host's own, from ioredis, instead of `url` and `options`. It is never closed here. */
+  readonly client?: RedisConnectionOptions['client']
+  /** Options of ioredis for the connection that is opened here. */
+  readonly options?: RedisConnectionOptions['options']
+  /** What all keys begin with; `oauth:` unless told. */
+  readonly prefix?: string | undefined
+  /** Told once when this Redis may drop grants on its own. */
+  readonly onWarning?: RedisConnectionOptions['onWarning']
+}
+
+/** What the script `find` answers with. Times are ages in milliseconds. */
+type FoundRecord = [
+  link: number,
+  age: number,
+  idle: number,
+  superseded: number[],
+  subject: string,
+  client: string,
+  data: string,
+]
+
+/**
+ * Keeps grants in Redis 6.2 or later.
+ *
+ * @example
+ * const oauth = createTokenRouter({ store: redisStore({ url: 'redis://127.0.0.1:6379' }), ... })
+ */
+export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions = {}): TokenStore {
+  const redis = connectRedis(options)
+
+  // The partition in braces decides the slot on a cluster: a subject's grants and their index share one.
+  const grantName = (key: GrantKey) => `${prefix}{${partitionOf(key)}}${idOf(key)}`
+  const indexName = (subject: string) => `${prefix}{${partitionOf(subject)}}s${idOf(subject)}`
+  const shortLivedName = (key: string) => `${prefix}k:${key}`
+
+  async function find(key: GrantKey): Promise<StoredGrant | undefined> {
+    const found = (await redis.run('find', grantName(key))) as FoundRecord | null
+    if (!found) return undefined
+    const [link, age, idle, superseded, subjectId, client, data] = found
+    const subject = `${partitionOf(key)}.${subjectId}`
+    return {
+      key,
+      subject,
+      client,
+      data,
+      link: Number(link),
+      age: seconds(age),
+      idle: seconds(idle),
+      superseded: superseded.map(seconds),
+    }
+  }
+
+  async function remove(key: GrantKey, subject: string, member: string): Promise<boolean> {
+    return isOne(await redis.run('revoke', grantName(key), indexName(subject), member))
+  }
+
+  /** The index remembers grants a little longer than they live: what is gone is dropped from it here. */
+  async function findMembers(subject: string, members: readonly string[]): Promise<StoredGrant[]> {
+    const found = await Promise.all(members.map((member) => find(keyOf(subject, member))))
+    const gone = members.filter((_, i) => !found[i])
+    if (gone.length > 0) await redis.run('forget', indexName(subject), ...gone)
+    return found.filter((grant) => grant !== undefined)
+  }
+
+  /** A page of the index. It begins behind a score and a member, a place that stays when what is before it goes. */
+  async function membersOf(
+    subject: string,
+    limit: number,
+    after = '0.',
+  ): Promise<{ members: string[]; next: string | undefined }> {
+    const [from = '', last = ''] = after.split('.')
+    const flat = (await redis.run('page', indexName(subject), from, limit + 1)) as string[]
+    const rest = Array.from({ length: flat.length / 2 }, (_, i) => ({
+      member: flat[2 * i] as string,
+      score: flat[2 * i + 1] as string,
+    })).filter(({ member, score }) => score !== from || member > last)
+    const page = rest.slice(0, limit)
+    const end = page.at(-1)
+    return {
+      members: page.map(({ member }) => member),
+      next: end && rest.length > limit ? `${end.score}.${end.member}` : undefined,
+    }
+  }
+
+  /** Those of the members that are for one client. Tags are short and may be shared, so the grants are asked. */
+  async function membersFor(subject: string, client: string, members: readonly string[]): Promise<string[]> {
+    const tagged = members.filter((member) => member.endsWith(tagOf(client)))
+    const grants = await findMembers(subject, tagged)
+    return grants.filter((grant) => grant.client === client).map(({ key }) => memberOf(key, client))
+  }
+
+  /** The index cannot tell which of a client's grants is the oldest. To have so many is rare enough to read them. */
+  async function makeRoom(subject: string, client: string, members: readonly string[]): Promise<void> {
+    const grants = (await findMembers(subject, members)).filter((grant) => grant.client === client)
+    const oldest = grants.sort((a, b) => b.age - a.age).slice(0, -MAX_GRANTS_PER_CLIENT)
+    await Promise.all(oldest.map(({ key }) => remove(key, subject, memberOf(key, client))))
+  }
+
+  return {
+    find,
+
+    async insert({ key, subject, client, data, link, expiresIn, endsIn }: GrantRecord): Promise<void> {
+      const crowd = await redis.run(
+        'insert',
+        grantName(key),
+        indexName(subject),
+        link,
+        milliseconds(expiresIn),
+        milliseconds(endsIn),
+        idOf(subject),
+        client,
+        data,
+        memberOf(key, client),
+        tagOf(client),
+        MAX_GRANTS_PER_CLIENT,
+      )
+      if ((crowd as string[]).length > 0) await makeRoom(subject, client, crowd as string[])
+    },
+
+    async advance(key: GrantKey, from: number, { op, to, expiresIn }: GrantMove): Promise<boolean> {
+      return isOne(await redis.run('advance', grantName(key), from, to, op, milliseconds(expiresIn)))
+    },
+
+    async revoke(key: GrantKey): Promise<boolean> {
+      const grant = await find(key)
+      return grant ? remove(key, grant.subject, memberOf(key, grant.client)) : false
+    },
+
+    async list(subject: string, { limit = 100, after }: Page = {}): Promise<GrantPage> {
+      const page = await membersOf(subject, limit, after)
+      return { grants: await findMembers(subject, page.members), next: page.next }
+    },
+
+    async revokeAll(subject: string, { client }: GrantFilter = {}): Promise<number> {
+      let count = 0
+      let after: string | undefined
+      do {
+        const page = await membersOf(subject, 100, after)
+        const members = client === undefined ? page.members : await membersFor(subject, client, page.members)
+        const removed = await Promise.all(
+          members.map((member) => remove(keyOf(subject, member), subject, member)),
+        )
+        count += removed.filter(Boolean).length
+        after = page.next
+      } while (after !== undefined)
+      return count
+    },
+
+    async put(key: string, value: string, ttl: number): Promise<boolean> {
+      return isOne(await redis.run('put', shortLivedName(key), value, milliseconds(ttl)))
+    },
+
+    async get(key: string): Promise<string | undefined> {
+      return ((await redis.run('get', shortLivedName(key))) as string | null) ?? undefined
+    },
+
+    async take(key: string): Promise<string | undefined> {
+      return ((await redis.run('take', shortLivedName(key))) as string | null) ?? undefined
+    },
+
+    close: () => redis.close(),
+  }
+}
+
+/** A member of an index: a grant's id and a tag of its client, which narrows down what is to be read. */
+function memberOf(key: GrantKey, client: string): string {
+  return idOf(key) + tagOf(client)
+}
+
+const TAG_LENGTH = 4
+
+function tagOf(client: string): string {
+  return createHash('sha256').update(client).digest('base64url').slice(0, TAG_LENGTH)
+}
+
+function keyOf(subject: string, member: string): GrantKey {
+  return `${partitionOf(subject)}.${member.slice(0, -TAG_LENGTH)}`
+}
+
+// Names of grants and subjects are `partition.id`.
+function partitionOf(name: string): string {
+  return name.slice(0, 4)
+}
+
+function idOf(name: string): string {
+  return name.slice(5)
+}
+
+/** Redis counts its milliseconds in whole numbers, from one on. */
+function milliseconds(seconds: number): number {
+  return Math.max(1, Math.round(seconds * 1000))
+}
+
+// A client of the host's may be set to give numbers as text.
+function seconds(age: number | string): number {
+  return Number(age) / 1000
+}
+
+function isOne(reply: unknown): boolean {
+  return Number(reply) === 1
+}

@@ -1,0 +1,56 @@
+// What a token that comes back is, whatever its kind: for revocation and introspection.
+import { locate, type Position } from '../grants/chain'
+import { decodeGrant, type FoundGrant, type Lifetimes, secondsLeft } from '../grants/grant'
+import type { TokenStore } from '../stores/token-store'
+import { type AccessTokenClaims, verifyAccessToken } from './access-token'
+import { grantKey, type Links } from './link'
+import type { SigningKeys } from './signing-keys'
+
+export type FoundToken = FoundGrant &
+  (
+    | { readonly kind: 'access_token'; readonly claims: AccessTokenClaims }
+    | { readonly kind: 'refresh_token'; readonly position: Position; readonly expiresIn: number }
+  )
+
+/**
+ * The token and its grant; `undefined` when this server did not make it, or its grant is no more. A hint would save
+ * nothing: the two kinds are told apart by their form (RFC 7009 §2.1).
+ */
+export type FindToken = (token: string) => Promise<FoundToken | undefined>
+
+export function createFindToken(services: {
+  issuer: string
+  keys: SigningKeys
+  links: Links
+  store: TokenStore
+  lifetimes: Lifetimes
+  overlap: number
+  now: () => number
+}): FindToken {
+  const { issuer, keys, links, store, lifetimes, overlap, now } = services
+
+  return async (token) => {
+    const link = links.decode('refresh_token', token)
+    const claims = link
+      ? undefined
+      : verifyAccessToken(token, keys, { issuer, now: Math.floor(now() / 1000) })
+    const key = link ? grantKey(link.grantId) : claims?.grant_id
+    const stored = key === undefined ? undefined : await store.find(key)
+    if (!stored) return undefined
+    const grant = decodeGrant(stored.data)
+    if (claims) {
+      // The store's record is the truth of whose grant it is.
+      if (claims.client_id !== stored.client || claims.sub !== grant.subject) return undefined
+      return { kind: 'access_token', claims, grant, stored }
+    }
+    if (!link) return undefined
+    const position = locate(link.number, stored, overlap)
+    return {
+      kind: 'refresh_token',
+      position,
+      expiresIn: secondsLeft(grant, stored, lifetimes),
+      grant,
+      stored,
+    }
+  }
+}

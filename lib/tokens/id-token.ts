@@ -1,0 +1,43 @@
+// ID tokens (OpenID Connect Core §2, §3.1.3.6, §12.2).
+import { createHash } from 'node:crypto'
+import type { Grant } from '../grants/grant'
+import type { SigningAlgorithm } from './signing-keys'
+
+/** OpenID Connect Core §12.2: on a refresh the same but `iat`, `exp` and `at_hash`, and without `nonce`. */
+export function idTokenClaims(token: {
+  issuer: string
+  clientId: string
+  grant: Grant
+  nonce: string | undefined
+  accessToken: string
+  alg: SigningAlgorithm
+  now: number
+  lifetime: number
+  hostClaims: Readonly<Record<string, unknown>> | undefined
+}): Record<string, unknown> {
+  const { grant, nonce } = token
+  const { sid, acr, amr } = grant
+  return {
+    ...token.hostClaims,
+    iss: token.issuer,
+    sub: grant.subject,
+    aud: token.clientId,
+    iat: token.now,
+    exp: token.now + token.lifetime,
+    auth_time: Math.floor(grant.authTime / 1000),
+    at_hash: leftHalfHash(token.accessToken, token.alg),
+    // Set even where undefined, so that none of them comes from the host's own claims.
+    nonce,
+    sid,
+    acr,
+    amr,
+  }
+}
+
+/** OpenID Connect Core §3.1.3.6: the left half of the hash that the algorithm of the ID token uses. */
+function leftHalfHash(text: string, alg: SigningAlgorithm): string {
+  const hash = createHash(`sha${alg.slice(2)}`)
+    .update(text)
+    .digest()
+  return hash.toString('base64url', 0, hash.length / 2)
+}

@@ -1,0 +1,112 @@
+// The text of a code or refresh token: version · partition · grant id · link number · MAC, 39 bytes in base64url.
+// The text proves itself, so a made-up token never reaches the store, and a copy of the store makes no token.
+import {
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
+import type { GrantKey } from '../stores/token-store'
+
+/** Codes and refresh tokens are MACed with different keys, so that one is never taken for the other. */
+export type LinkKind = 'code' | 'refresh_token'
+
+/** One link of a grant's chain, as its token names it. */
+export interface Link {
+  readonly grantId: GrantId
+  readonly number: number
+}
+
+/** What only the holder of a code or refresh token knows; the store and access tokens see its hash. */
+export interface GrantId {
+  /** Four hexadecimal characters. */
+  readonly partition: string
+  /** 128 random bits. */
+  readonly bytes: Buffer
+}
+
+const VERSION = 1
+const HEAD = 1 + 2 + 16 + 4
+const MAC = 16
+/** 39 bytes fill 52 characters exactly: there is one spelling of each token, without padding or spare bits. */
+const PATTERN = /^[A-Za-z0-9_-]{52}$/
+
+export interface Links {
+  /** The token that names this link. `boundTo`: the thumbprint of the key it is bound to, if any. */
+  encode(kind: LinkKind, link: Link, boundTo?: string): string
+  /** The link that a token names; `undefined` for whatever this server did not make. */
+  decode(kind: LinkKind, token: string, boundTo?: string): Link | undefined
+}
+
+/** @param secrets The first signs, all verify. */
+export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
+  const keys = {
+    code: secrets.map((secret) => deriveKey(secret, issuer, 'code')),
+    refresh_token: secrets.map((secret) => deriveKey(secret, issuer, 'refresh_token')),
+  }
+
+  return {
+    encode(kind, { grantId, number }, boundTo = '') {
+      const token = Buffer.allocUnsafe(HEAD + MAC)
+      token[0] = VERSION
+      token.write(grantId.partition, 1, 'hex')
+      grantId.bytes.copy(token, 3)
+      token.writeUInt32BE(number, 19)
+      mac(keys[kind][0] as KeyObject, token, boundTo).copy(token, HEAD, 0, MAC)
+      return token.toString('base64url')
+    },
+
+    decode(kind, text, boundTo = '') {
+      if (!PATTERN.test(text)) return undefined
+      const token = Buffer.from(text, 'base64url')
+      if (token[0] !== VERSION) return undefined
+      const presented = token.subarray(HEAD)
+      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo).subarray(0, MAC), presented)))
+        return undefined
+      return {
+        grantId: { partition: token.toString('hex', 1, 3), bytes: token.subarray(3, 19) },
+        number: token.readUInt32BE(19),
+      }
+    },
+  }
+}
+
+function deriveKey(secret: Buffer, issuer: string, kind: LinkKind): KeyObject {
+  return createSecretKey(
+    Buffer.from(hkdfSync('sha256', secret, '', `express-token-endpoint\0${VERSION}\0${issuer}\0${kind}`, 32)),
+  )
+}
+
+function mac(key: KeyObject, token: Buffer, boundTo: string): Buffer {
+  return createHmac('sha256', key).update(token.subarray(0, HEAD)).update(boundTo).digest()
+}
+
+/** A new grant's id, in the partition of its user. */
+export function newGrantId(subject: SubjectKey): GrantId {
+  return { partition: subject.slice(0, 4), bytes: randomBytes(16) }
+}
+
+/** By what the store finds a grant: its partition and a hash of its id. */
+export function grantKey({ partition, bytes }: GrantId): GrantKey {
+  return `${partition}.${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}`
+}
+
+/** Whether a text has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
+export function isGrantKey(text: unknown): text is GrantKey {
+  return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{22}$/.test(text)
+}
+
+/** By what the store finds a user's grants. */
+export type SubjectKey = string
+
+/**
+ * A hash of issuer and subject: servers that share a store never see each other's grants, and the keys of a store
+ * name nobody. Its first 16 bits are the partition of all grants of this user.
+ */
+export function subjectKey(issuer: string, subject: string): SubjectKey {
+  const hash = createHash('sha256').update(`${issuer}\0${subject}`).digest()
+  return `${hash.toString('hex', 0, 2)}.${hash.toString('base64url', 2, 18)}`
+}

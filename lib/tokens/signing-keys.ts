@@ -1,0 +1,226 @@
+// Keys that sign tokens. Parsed once; the algorithm follows from the key; one of them may live in a KMS.
+import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from 'node:crypto'
+import jwt from 'jsonwebtoken'
+import { ConfigError } from '../errors'
+
+/** JWS algorithms that the library makes and verifies (RFC 7518 §3.1). */
+export type SigningAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+
+/**
+ * Makes whole JWSs, wherever its private key lives. Pass one of your own in `signingKeys` to sign in a KMS; whatever
+ * it rejects with is answered with 503.
+ */
+export interface Signer {
+  readonly alg: SigningAlgorithm
+  readonly kid: string
+  /** The public half, as it is published at `jwks_uri`. */
+  readonly publicJwk: JsonWebKey
+  /** The compact JWS of these claims, with `alg`, `kid` and this `typ` in its header (RFC 7515 §3.1). */
+  sign(typ: string, claims: Readonly<Record<string, unknown>>): Promise<string>
+}
+
+/** A key in any form; `alg` and `kid` where they shall not follow from the key. */
+export type SigningKeyInput =
+  | string
+  | JsonWebKey
+  | KeyObject
+  | Signer
+  | { readonly key: string | JsonWebKey | KeyObject; readonly alg?: SigningAlgorithm; readonly kid?: string }
+
+/** A key that verifies, and signs when its private half is here. */
+export interface SigningKey {
+  readonly alg: SigningAlgorithm
+  readonly kid: string
+  readonly publicJwk: JsonWebKey
+  readonly publicKey: KeyObject
+  readonly signer: Signer | undefined
+}
+
+export interface SigningKeys {
+  /** All, for `jwks_uri`. */
+  readonly published: readonly SigningKey[]
+  /** The first key that signs, or the first of this algorithm. */
+  signer(alg?: string): Signer | undefined
+  byId(kid: unknown): SigningKey | undefined
+}
+
+export function createSigningKeys(inputs: readonly SigningKeyInput[]): SigningKeys {
+  const published = inputs.map((input, i) => parseKey(input, `signingKeys[${i}]`))
+  const byId = new Map(published.map((key) => [key.kid, key]))
+  if (byId.size < published.length) {
+    throw new ConfigError(
+      'duplicate_kid',
+      'signingKeys',
+      'two keys have the same kid.',
+      'Give each key once, or its own kid.',
+    )
+  }
+  if (!published[0]?.signer) {
+    throw new ConfigError(
+      'no_private_key',
+      'signingKeys[0]',
+      'the first key signs, and there is no private key.',
+      'Put a private key first; public keys after it are published only.',
+    )
+  }
+  return {
+    published,
+    signer: (alg) => published.find((key) => key.signer && (alg === undefined || key.alg === alg))?.signer,
+    byId: (kid) => (typeof kid === 'string' ? byId.get(kid) : undefined),
+  }
+}
+
+function parseKey(input: SigningKeyInput, option: string): SigningKey {
+  if (isSigner(input)) {
+    return {
+      alg: input.alg,
+      kid: input.kid,
+      publicJwk: publicOnly(input.publicJwk, input),
+      publicKey: publicKeyOf(input.publicJwk, option),
+      signer: input,
+    }
+  }
+  const { material, alg: givenAlg, kid: givenKid } = unwrap(input)
+  const key = parseMaterial(material, option)
+  const publicKey = key.type === 'private' ? createPublicKey(key) : key
+  const alg = checkAlgorithm(key, givenAlg, option)
+  const bare = publicKey.export({ format: 'jwk' })
+  const kid = givenKid ?? thumbprint(bare)
+  const publicJwk = publicOnly(bare, { alg, kid })
+  return {
+    alg,
+    kid,
+    publicJwk,
+    publicKey,
+    signer: key.type === 'private' ? createSigner(key, alg, kid, publicJwk) : undefined,
+  }
+}
+
+function createSigner(key: KeyObject, alg: SigningAlgorithm, kid: string, publicJwk: JsonWebKey): Signer {
+  return {
+    alg,
+    kid,
+    publicJwk,
+    sign: async (typ, claims) => jwt.sign(claims, key, { algorithm: alg, header: { alg, typ, kid } }),
+  }
+}
+
+function isSigner(input: SigningKeyInput): input is Signer {
+  return typeof input === 'object' && 'sign' in input && typeof input.sign === 'function'
+}
+
+function unwrap(input: Exclude<SigningKeyInput, Signer>): {
+  material: string | JsonWebKey | KeyObject
+  alg: string | undefined
+  kid: string | undefined
+} {
+  if (typeof input === 'string' || input instanceof KeyObject)
+    return { material: input, alg: undefined, kid: undefined }
+  const outer = input as { key?: string | JsonWebKey | KeyObject; alg?: string; kid?: string }
+  const inner = outer.key ?? (input as JsonWebKey)
+  const jwk =
+    typeof inner === 'string' || inner instanceof KeyObject ? {} : (inner as { alg?: string; kid?: string })
+  return { material: inner, alg: outer.alg ?? jwk.alg, kid: outer.kid ?? jwk.kid }
+}
+
+function parseMaterial(material: string | JsonWebKey | KeyObject, option: string): KeyObject {
+  try {
+    if (material instanceof KeyObject) return material
+    if (typeof material === 'string') {
+      return /PRIVATE KEY-----/.test(material) ? createPrivateKey(material) : createPublicKey(material)
+    }
+    return 'd' in material
+      ? createPrivateKey({ key: material, format: 'jwk' })
+      : createPublicKey({ key: material, format: 'jwk' })
+  } catch {
+    // Not the cause: an error of the key parser may quote what it read.
+    throw new ConfigError(
+      'unreadable_key',
+      option,
+      'is not a key that Node can read.',
+      'Give an unencrypted PEM, a JWK or a KeyObject of an RSA or EC key, for example from: openssl ecparam -name prime256v1 -genkey -noout.',
+    )
+  }
+}
+
+const CURVES: Record<string, SigningAlgorithm> = {
+  prime256v1: 'ES256',
+  secp384r1: 'ES384',
+  secp521r1: 'ES512',
+}
+
+function checkAlgorithm(key: KeyObject, given: string | undefined, option: string): SigningAlgorithm {
+  const possible = algorithmsOf(key, option)
+  if (given === undefined) return possible[0] as SigningAlgorithm
+  if ((possible as readonly string[]).includes(given)) return given as SigningAlgorithm
+  throw new ConfigError(
+    'wrong_algorithm',
+    `${option}.alg`,
+    `this key cannot make "${given}".`,
+    `Leave it out, or use one of ${possible.join(', ')}.`,
+  )
+}
+
+/** What this key can make, the usual one first. */
+function algorithmsOf(key: KeyObject, option: string): readonly SigningAlgorithm[] {
+  if (key.asymmetricKeyType === 'ec') {
+    const alg = CURVES[key.asymmetricKeyDetails?.namedCurve ?? '']
+    if (alg) return [alg]
+  }
+  if (key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'rsa-pss') {
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    if (bits < 2048) {
+      throw new ConfigError(
+        'weak_key',
+        option,
+        `an RSA key of ${bits} bits is too short.`,
+        'Use 2048 bits or more (RFC 7518 §3.3).',
+      )
+    }
+    if (key.asymmetricKeyType === 'rsa') return ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+    return ['PS256', 'PS384', 'PS512']
+  }
+  throw new ConfigError(
+    'unsupported_key',
+    option,
+    `jsonwebtoken does not sign with this kind of key (${key.asymmetricKeyType ?? key.type}).`,
+    'Use RSA (2048 bits or more) or EC on P-256, P-384 or P-521.',
+  )
+}
+
+function publicKeyOf(jwk: JsonWebKey, option: string): KeyObject {
+  try {
+    return createPublicKey({ key: jwk, format: 'jwk' })
+  } catch {
+    throw new ConfigError(
+      'unreadable_key',
+      `${option}.publicJwk`,
+      'is not a public key.',
+      'Give the public key as a JWK.',
+    )
+  }
+}
+
+/** Members are named one by one: nothing private can slip into what is published. */
+function publicOnly(
+  { kty, crv, x, y, n, e }: JsonWebKey,
+  { alg, kid }: { alg: string; kid: string },
+): JsonWebKey {
+  const members = { kty, crv, x, y, n, e, use: 'sig', alg, kid }
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+}
+
+/** RFC 7638 §3: the hash over the required members in alphabetical order. */
+function thumbprint({ crv, e, kty, n, x, y }: JsonWebKey): string {
+  const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }
+  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
+}

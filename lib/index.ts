@@ -10,11 +10,12 @@ export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } 
 export type * from './events'
 export type { Account, AccountContext, Approval, FindAccount } from './grants/approval'
 export type { Grant, Lifetimes } from './grants/grant'
-export type { GrantContext, GrantType, Issuance, Parameters, TokenRequest } from './grants/grant-type'
+export type { GrantContext, GrantType, Issuance, TokenRequest } from './grants/grant-type'
 export type { UserGrant, UserGrantPage, UserGrants } from './grants/user-grants'
 export type { CorsOption } from './http/cors'
 export type { RateLimitOptions } from './http/rate-limit'
 export type { Rotate, TokenRouterOptions } from './options'
+export type { Parameters } from './parameters'
 export type {
   AccessToken,
   RequireAccessToken,
@@ -33,5 +34,5 @@ export type {
   TokenStore,
 } from './stores/token-store'
 export type { AccessTokenClaims } from './tokens/access-token'
-export type { TokenResponse } from './tokens/issuer'
+export type { Issuable, TokenResponse } from './tokens/issuer'
 export type { Signer, SigningAlgorithm, SigningKeyInput } from './tokens/signing-keys'

@@ -3,9 +3,9 @@
 import type { FindClient } from '../clients/client'
 import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/client'
 import { OAuthError, type OAuthErrorCode } from '../errors'
-import type { Parameters } from '../grants/grant-type'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import { parseScope } from '../grants/scope'
+import type { Parameters } from '../parameters'
 import { redirectTo } from './redirect'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */

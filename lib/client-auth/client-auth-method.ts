@@ -1,7 +1,7 @@
 // What a client-authentication method is: one part finds credentials in a request, the other proves them.
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Client } from '../clients/client'
-import type { Parameters } from '../grants/grant-type'
+import type { Parameters } from '../parameters'
 
 /** The parts of a request where credentials can be. */
 export interface ClientAuthRequest {

@@ -7,10 +7,10 @@ import { redirectTo } from '../authorization/redirect'
 import { OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
-import type { Parameters } from '../grants/grant-type'
 import type { Endpoint } from '../http/endpoint'
-import { parametersOf } from '../http/parameters'
 import type { Answer } from '../http/respond'
+import type { Parameters } from '../parameters'
+import { parametersOf } from '../parameters'
 
 /** What the host's `authorize` function sees. */
 export interface InteractiveRequest extends AuthorizationRequest {

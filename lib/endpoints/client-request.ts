@@ -2,9 +2,9 @@
 import type { AuthenticateClient } from '../client-auth/authenticate'
 import type { Client } from '../clients/client'
 import { OAuthError } from '../errors'
-import type { Parameters } from '../grants/grant-type'
 import type { EndpointRequest } from '../http/endpoint'
-import { parametersOf } from '../http/parameters'
+import type { Parameters } from '../parameters'
+import { parametersOf } from '../parameters'
 
 export interface ClientRequest {
   readonly client: Client

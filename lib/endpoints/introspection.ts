@@ -2,9 +2,9 @@
 
 import { type Client, isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
+import type { FindToken, FoundToken } from '../grants/find-token'
 import { belongsTo } from '../grants/grant'
 import type { Endpoint } from '../http/endpoint'
-import type { FindToken, FoundToken } from '../tokens/find-token'
 import type { ReadClientRequest } from './client-request'
 
 export interface IntrospectionEndpointOptions {

@@ -1,10 +1,10 @@
 // POST /revoke (RFC 7009): revoking any token ends its grant, and with it every token of the grant (§2.1).
 
 import type { OnEvent } from '../events'
+import type { FindToken } from '../grants/find-token'
 import { belongsTo } from '../grants/grant'
 import type { Endpoint } from '../http/endpoint'
 import type { TokenStore } from '../stores/token-store'
-import type { FindToken } from '../tokens/find-token'
 import type { ReadClientRequest } from './client-request'
 
 export interface RevocationEndpointOptions {

@@ -5,7 +5,7 @@ import { OAuthError, unavailable } from '../errors'
 import type { Account } from '../grants/approval'
 import type { GrantContext, GrantType, Issuance } from '../grants/grant-type'
 import type { Endpoint } from '../http/endpoint'
-import { only } from '../http/parameters'
+import { only } from '../parameters'
 import type { Issuer } from '../tokens/issuer'
 import type { ReadClientRequest } from './client-request'
 

@@ -2,19 +2,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Client } from '../clients/client'
 import type { TokenRouterEvent } from '../events'
-import type { GrantKey, TokenStore } from '../stores/token-store'
+import type { Parameters } from '../parameters'
+import type { TokenStore } from '../stores/token-store'
+import type { Issuable } from '../tokens/issuer'
 import type { Links } from '../tokens/link'
 import type { Approval } from './approval'
 import type { Grant, Lifetimes } from './grant'
-
-/** The parameters of a request, each at most once (RFC 6749 §3.2) and never empty (§3.1: sent without a value is omitted). */
-export interface Parameters {
-  get(name: string): string | undefined
-  /** @throws {OAuthError} `invalid_request` when it is missing. */
-  require(name: string): string
-  /** Of those few that may be repeated (RFC 8707 §2, RFC 8693 §2.1). */
-  getAll(name: string): readonly string[]
-}
 
 /** A token request whose client has proved who it is and may use the grant type. */
 export interface TokenRequest {
@@ -25,17 +18,9 @@ export interface TokenRequest {
 }
 
 /** What a grant type decided to issue. Nothing has changed yet: that is what `commit` does, after the signing. */
-export interface Issuance {
-  readonly grant: Grant
-  readonly key: GrantKey
+export interface Issuance extends Issuable {
   readonly client: Client
-  /** Of the access token: the grant's or narrower. */
-  readonly scope: readonly string[]
-  /** Of the ID token, on the code exchange only (OpenID Connect Core §12.2). */
-  readonly nonce: string | undefined
-  readonly refreshToken: string | undefined
-  /** Seconds after which the grant ends whatever happens: no access token outlives its grant. */
-  readonly endsIn: number
+  readonly grant: Grant
   /** One atomic step of the store. False: somebody else was faster, so look again. */
   commit(): Promise<boolean>
   /** What else happened, told once it is true. */

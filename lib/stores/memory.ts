@@ -79,7 +79,8 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
 
   function state({ record, inserted, moved, link, superseded }: Entry): StoredGrant {
     const { key, subject, client, data } = record
-    const age = (time: number) => Math.max(0, now() - time) / 1000
+    const asked = now()
+    const age = (time: number) => Math.max(0, asked - time) / 1000
     return {
       key,
       subject,
@@ -133,12 +134,13 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
       if (!entry) return false
       if (entry.op === move.op) return true
       if (entry.link !== from) return false
-      const passed = Array.from({ length: Math.min(4, move.to - from) }, () => now())
+      const moved = now()
+      const passed: number[] = Array(Math.min(4, move.to - from)).fill(moved)
       entry.superseded = [...passed, ...entry.superseded].slice(0, 4)
       entry.link = move.to
       entry.op = move.op
-      entry.moved = now()
-      entry.expires = Math.min(entry.ends, Math.max(entry.expires, entry.moved + move.expiresIn * 1000))
+      entry.moved = moved
+      entry.expires = Math.min(entry.ends, Math.max(entry.expires, moved + move.expiresIn * 1000))
       return true
     },
 

@@ -21,8 +21,8 @@ export interface StoreContractOptions {
   /** `describe` of your runner, to group the tests. */
   readonly describe?: ((title: string, body: () => void) => unknown) | undefined
   /**
-   * Seconds by which the store may be wrong about ages and expiry; 0.01 unless told. With 1, for a store that counts
-   * in whole seconds, the suite takes the longer.
+   * Seconds by which the store may be wrong about ages and expiry; 0.01 unless told. A store that counts in whole
+   * seconds says 1, and the tests take longer: up to ten seconds each.
    */
   readonly resolution?: number | undefined
 }
@@ -34,14 +34,15 @@ export interface StoreContractOptions {
  * import { describe, test } from 'node:test'
  * import { storeContract } from 'express-token-endpoint/testing'
  *
- * storeContract({ describe, test, createStore: () => new PostgresStore(pool) })
+ * storeContract({ describe, test, createStore: () => postgresStore(pool) })
  */
 export function storeContract(options: StoreContractOptions): void {
   const { createStore, test, describe = (_title, body) => body(), resolution = 0.01 } = options
 
-  /** A short life, and a wait after which it is surely over. */
+  /** A short life, a wait after which it is surely over, and a wait that every clock can tell from none. */
   const brief = Math.max(0.15, 3 * resolution)
-  const outlive = () => delay((brief + 2 * resolution + 0.05) * 1000)
+  const outlive = () => delay(1000 * (brief + 2 * resolution + 0.05))
+  const tick = () => delay(1000 * (2 * resolution + 0.01))
 
   function rule(title: string, check: (store: TokenStore) => Promise<void>): void {
     test(title, async () => {
@@ -57,11 +58,10 @@ export function storeContract(options: StoreContractOptions): void {
   describe('insert and find', () => {
     rule('keeps a new grant and gives it back exactly as it came', async (store) => {
       for (const text of ODD_TEXTS) {
-        const grant = aGrant({ client: `client ${text}`, data: text, link: 7 })
-        await store.insert(grant)
-        const { age, idle, ...found } = await foundIn(store, grant)
-        const { key, subject, client, data, link } = grant
-        assert.deepEqual(found, { key, subject, client, data, link, superseded: [] })
+        const grant = await inserted(store, { client: `client ${text}`, data: text, link: 7 })
+        const found = await find(store, grant.key)
+        assert.deepEqual(written(found), written(grant))
+        assert.deepEqual(found.superseded, [])
       }
     })
 
@@ -71,13 +71,12 @@ export function storeContract(options: StoreContractOptions): void {
       await store.advance(grant.key, 0, aMove(1))
       await store.insert(grant)
       await store.insert({ ...grant, data: 'second', link: 5 })
-      const found = await foundIn(store, grant)
-      assert.equal(found.data, 'first')
-      assert.equal(found.link, 1)
-      assert.equal((await listAll(store, grant.subject)).length, 1)
+      const { data, link } = await find(store, grant.key)
+      assert.deepEqual({ data, link }, { data: 'first', link: 1 })
+      assert.deepEqual(await keysOf(store, grant.subject), [grant.key])
     })
 
-    rule('finds nothing that was never there', async (store) => {
+    rule('what was never there is not found, moved or revoked', async (store) => {
       const { key } = aGrant()
       assert.equal(await store.find(key), undefined)
       assert.equal(await store.advance(key, 0, aMove(1)), false)
@@ -90,167 +89,489 @@ export function storeContract(options: StoreContractOptions): void {
     rule(
       'moves the grant from link `from`, if that is still its link, and says whether it did',
       async (store) => {
-        const grant = aGrant()
-        await store.insert(grant)
-        assert.equal(await store.advance(grant.key, 0, aMove(1)), true)
-        assert.equal((await foundIn(store, grant)).link, 1)
-        assert.equal(await store.advance(grant.key, 0, aMove(1)), false, 'from an earlier link')
-        assert.equal(await store.advance(grant.key, 2, aMove(3)), false, 'from a later link')
-        const found = await foundIn(store, grant)
+        const { key, data } = await inserted(store)
+        assert.equal(await store.advance(key, 0, aMove(1)), true)
+        assert.equal(await store.advance(key, 0, aMove(1)), false, 'from an earlier link')
+        assert.equal(await store.advance(key, 2, aMove(3)), false, 'from a later link')
+        const found = await find(store, key)
         assert.equal(found.link, 1)
         assert.equal(found.superseded.length, 1)
-        assert.equal(found.data, grant.data)
+        assert.equal(found.data, data)
       },
     )
 
-    rule('true too when this very move was the last one made, and makes it once', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
-      const first = aMove(1)
-      assert.equal(await store.advance(grant.key, 0, first), true)
-      assert.equal(await store.advance(grant.key, 0, first), true, 'the same move again')
-      const found = await foundIn(store, grant)
+    rule('true too when this very move was the last one made; it is made once', async (store) => {
+      const { key } = await inserted(store)
+      const move = aMove(1)
+      assert.equal(await store.advance(key, 0, move), true)
+      assert.equal(await store.advance(key, 0, move), true, 'the same move again')
+      const found = await find(store, key)
       assert.equal(found.link, 1)
       assert.equal(found.superseded.length, 1)
 
-      assert.equal(await store.advance(grant.key, 1, aMove(2)), true)
-      assert.equal(await store.advance(grant.key, 0, first), false, 'when another move was made since')
-      assert.equal((await foundIn(store, grant)).link, 2)
+      assert.equal(await store.advance(key, 1, aMove(2)), true)
+      assert.equal(await store.advance(key, 0, move), false, 'when another move was made since')
+      assert.equal((await find(store, key)).link, 2)
     })
 
     rule('each link passed is superseded now', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
-      assert.equal(await store.advance(grant.key, 0, aMove(1)), true)
-      await delay(20 + 1000 * resolution)
-      assert.equal(await store.advance(grant.key, 1, aMove(3)), true)
-      const { link, superseded } = await foundIn(store, grant)
+      const { key } = await inserted(store)
+      await store.advance(key, 0, aMove(1))
+      await tick()
+      assert.equal(await store.advance(key, 1, aMove(3)), true)
+      const { link, superseded } = await find(store, key)
       assert.equal(link, 3)
       assert.equal(superseded.length, 3)
-      assert.equal(superseded[0], superseded[1], 'two links passed at once')
-      assert.ok(Number(superseded[2]) > Number(superseded[1]), 'one was passed before')
+      const [newest, second, oldest] = superseded as [number, number, number]
+      assert.equal(newest, second, 'the two links that were passed at once')
+      assert.ok(oldest > second, 'the link that was passed before')
     })
 
     rule('from n to n, none is superseded', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
-      assert.equal(await store.advance(grant.key, 0, aMove(0)), true)
-      assert.equal(await store.advance(grant.key, 0, aMove(1)), true)
-      assert.equal(await store.advance(grant.key, 1, aMove(1)), true)
-      const { link, superseded } = await foundIn(store, grant)
+      const { key } = await inserted(store)
+      assert.equal(await store.advance(key, 0, aMove(0)), true)
+      assert.equal(await store.advance(key, 0, aMove(1)), true)
+      assert.equal(await store.advance(key, 1, aMove(1)), true)
+      const { link, superseded } = await find(store, key)
       assert.equal(link, 1)
       assert.equal(superseded.length, 1)
     })
 
-    rule('remembers the last four links before the current one, newest first', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
-      const moments: number[] = []
+    rule('remembers when the last four links were superseded, newest first', async (store) => {
+      const { key } = await inserted(store)
+      const before: number[] = []
+      const after: number[] = []
       for (let link = 0; link < 6; link++) {
-        assert.equal(await store.advance(grant.key, link, aMove(link + 1)), true)
-        moments.unshift(performance.now())
-        await delay(20 + 1000 * resolution)
+        before.unshift(performance.now())
+        await store.advance(key, link, aMove(link + 1))
+        after.unshift(performance.now())
+        await tick()
       }
-      const { superseded } = await foundIn(store, grant)
+      const asked = performance.now()
+      const { superseded } = await find(store, key)
       assert.equal(superseded.length, 4)
-      assert.deepEqual(
-        superseded,
-        superseded.toSorted((a, b) => a - b),
-      )
-      // Not the first four: the oldest that is remembered is the fourth from the end.
-      assert.ok(Number(superseded[3]) <= secondsSince(Number(moments[4])) + resolution)
+      for (const [i, age] of superseded.entries()) {
+        assertBetween(age, asked - Number(after[i]), performance.now() - Number(before[i]))
+      }
 
-      const other = aGrant()
-      await store.insert(other)
-      assert.equal(await store.advance(other.key, 0, aMove(9)), true)
-      assert.equal((await foundIn(store, other)).superseded.length, 4)
+      const hasty = await inserted(store)
+      await store.advance(hasty.key, 0, aMove(9))
+      assert.equal((await find(store, hasty.key)).superseded.length, 4)
     })
 
-    rule('of fifty callers that move from the same link to a later one, exactly one wins', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
+    rule('of many callers that move from the same link to a later one, exactly one wins', async (store) => {
+      const { key } = await inserted(store)
       for (let link = 0; link < 3; link++) {
-        const won = await Promise.all(fifty(() => store.advance(grant.key, link, aMove(link + 1))))
+        const won = await Promise.all(fifty(() => store.advance(key, link, aMove(link + 1))))
         assert.equal(won.filter(Boolean).length, 1)
-        const found = await foundIn(store, grant)
+        const found = await find(store, key)
         assert.equal(found.link, link + 1)
         assert.equal(found.superseded.length, link + 1)
       }
     })
 
-    rule('of fifty callers that stay at the same link, all win', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
-      const won = await Promise.all(fifty(() => store.advance(grant.key, 0, aMove(0))))
+    rule('of many callers that stay at the same link, all win', async (store) => {
+      const { key } = await inserted(store)
+      const won = await Promise.all(fifty(() => store.advance(key, 0, aMove(0))))
       assert.equal(won.filter(Boolean).length, 50)
-      assert.deepEqual((await foundIn(store, grant)).superseded, [])
+      assert.deepEqual((await find(store, key)).superseded, [])
     })
   })
 
   describe('revoke', () => {
     rule('removes the grant, from the index as well; false when it was not there', async (store) => {
-      const grant = aGrant()
-      const sibling = aGrant({ subject: grant.subject })
-      await store.insert(grant)
-      await store.insert(sibling)
+      const grant = await inserted(store)
+      const sibling = await inserted(store, { subject: grant.subject })
       assert.equal(await store.revoke(grant.key), true)
       assert.equal(await store.find(grant.key), undefined)
-      assert.deepEqual(keysOf(await listAll(store, grant.subject)), [sibling.key])
+      assert.deepEqual(await keysOf(store, grant.subject), [sibling.key])
       assert.equal(await store.revoke(grant.key), false)
       assert.equal(await store.revokeAll(grant.subject), 1)
     })
 
     rule('nothing brings it back', async (store) => {
-      const grant = aGrant()
-      await store.insert(grant)
+      const { key, subject } = await inserted(store)
       const move = aMove(1)
-      await store.advance(grant.key, 0, move)
-      await store.revoke(grant.key)
-      assert.equal(await store.advance(grant.key, 1, aMove(2)), false)
-      assert.equal(await store.advance(grant.key, 1, aMove(1)), false)
-      assert.equal(await store.advance(grant.key, 0, move), false, 'not even the move made last')
-      assert.equal(await store.find(grant.key), undefined)
+      await store.advance(key, 0, move)
+      await store.revoke(key)
+      assert.equal(await store.advance(key, 0, move), false, 'the move that was made last')
+      assert.equal(await store.advance(key, 1, aMove(1)), false)
+      assert.equal(await store.advance(key, 1, aMove(2)), false)
+      assert.equal(await store.find(key), undefined)
+      assert.deepEqual(await keysOf(store, subject), [])
     })
 
     rule('wins against moves that are made at the same time', async (store) => {
-      for (let round = 0; round < 10; round++) {
-        const grant = aGrant()
-        await store.insert(grant)
-        const moves = fifty(() => () => store.advance(grant.key, 0, aMove(round % 2)))
-        const calls: (() => Promise<boolean>)[] = moves.toSpliced(5 * round, 0, () => store.revoke(grant.key))
+      for (const place of [0, 10, 25, 40, 50]) {
+        const { key, subject } = await inserted(store)
+        const calls = fifty((i) => () => store.advance(key, 0, aMove(i % 2)))
+        calls.splice(place, 0, () => store.revoke(key))
         const answers = await Promise.all(calls.map((call) => call()))
-        assert.equal(answers[5 * round], true, 'revoke')
-        assert.equal(await store.find(grant.key), undefined)
-        assert.deepEqual(await listAll(store, grant.subject), [])
+        assert.equal(answers[place], true)
+        assert.equal(await store.find(key), undefined)
+        assert.deepEqual(await keysOf(store, subject), [])
       }
     })
   })
 
-  describe('list and revokeAll', () => {
-    rule('the live grants of a subject, and no others', async (store) => {
-      const mine = [aGrant(), aGrant(), aGrant()].map((grant, _, [first]) =>
-        ofSubject(grant, first as GrantRecord),
-      )
-      const neighbour = aGrant({ subject: `${partitionOf(mine[0] as GrantRecord)}.${randomId()}` })
-      for (const grant of [...mine, inPartitionOf(neighbour)]) await store.insert(grant)
-      const subject = (mine[0] as GrantRecord).subject
-      await store.advance((mine[1] as GrantRecord).key, 0, aMove(4))
+  describe('list', () => {
+    rule('the live grants of a subject, and of no other', async (store) => {
+      const subject = aSubject()
+      const grants = [
+        await inserted(store, { subject }),
+        await inserted(store, { subject, link: 3, client: 'other' }),
+      ]
+      await inserted(store, { subject: aSubject(partitionOf(subject)) })
+      await inserted(store)
       const listed = await listAll(store, subject)
-      assert.deepEqual(keysOf(listed), keysOf(mine))
-      for (const grant of listed) {
-        const { age, idle, superseded, ...said } = await foundIn(store, grant)
-        assert.deepEqual(
-          {
-            key: grant.key,
-            subject: grant.subject,
-            client: grant.client,
-            data: grant.data,
-            link: grant.link,
-          },
-          said,
-        )
+      assert.deepEqual(listed.map(written).sort(byKey), grants.map(written).sort(byKey))
+      assert.deepEqual(await store.list(aSubject(partitionOf(subject))), { grants: [], next: undefined })
+    })
+
+    rule('in pages of at most the limit, each grant once', async (store) => {
+      const subject = aSubject()
+      // Some that end together and some that do not: whatever the order of a store is, no page skips or repeats one.
+      const grants = await Promise.all(
+        Array.from({ length: 11 }, (_, i) => inserted(store, { subject, endsIn: 600 + Math.floor(i / 4) })),
+      )
+      for (const limit of [1, 3, 11, 12]) {
+        assert.deepEqual(await keysOf(store, subject, limit), grants.map(({ key }) => key).sort())
       }
-      assert.deepEqual(await store.list(aGrant().subject), { grants: [], next: undefined })
+    })
+
+    rule(
+      'a page begins where the one before ended, also when its grants were revoked since',
+      async (store) => {
+        const subject = aSubject()
+        for (let i = 0; i < 7; i++) await inserted(store, { subject })
+        let count = 0
+        let page = await store.list(subject, { limit: 2 })
+        while (true) {
+          for (const { key } of page.grants) if (await store.revoke(key)) count++
+          if (page.next === undefined) break
+          page = await store.list(subject, { limit: 2, after: page.next })
+        }
+        assert.equal(count, 7)
+      },
+    )
+
+    rule('100 grants at most unless told', async (store) => {
+      const subject = aSubject()
+      await Promise.all(
+        Array.from({ length: 110 }, (_, i) => inserted(store, { subject, client: `client ${i % 2}` })),
+      )
+      const { grants, next } = await store.list(subject)
+      assert.ok(grants.length <= 100)
+      assert.notEqual(next, undefined)
+      assert.equal((await keysOf(store, subject)).length, 110)
     })
   })
+
+  describe('revokeAll', () => {
+    rule('removes the live grants of a subject and says how many there were', async (store) => {
+      const subject = aSubject()
+      const grants = await Promise.all(fifty((i) => inserted(store, { subject, client: `client ${i}` })))
+      const other = await inserted(store, { subject: aSubject(partitionOf(subject)) })
+      assert.equal(await store.revokeAll(subject), 50)
+      for (const { key } of grants) assert.equal(await store.find(key), undefined)
+      assert.deepEqual(await keysOf(store, subject), [])
+      assert.equal(await store.revokeAll(subject), 0)
+      await find(store, other.key)
+    })
+
+    rule('with a filter, only the grants for this client', async (store) => {
+      const subject = aSubject()
+      const gone = [
+        await inserted(store, { subject, client: 'a' }),
+        await inserted(store, { subject, client: 'a' }),
+      ]
+      const kept = await inserted(store, { subject, client: 'b' })
+      assert.equal(await store.revokeAll(subject, { client: 'a' }), 2)
+      for (const { key } of gone) assert.equal(await store.find(key), undefined)
+      assert.deepEqual(await keysOf(store, subject), [kept.key])
+      assert.equal(await store.revokeAll(subject, { client: 'nobody' }), 0)
+    })
+  })
+
+  describe('the cap', () => {
+    rule('above 100 grants of one subject for one client the oldest goes, and no other', async (store) => {
+      const subject = aSubject()
+      // The oldest does not end first: it goes for its age.
+      const oldest = await inserted(store, { subject, endsIn: 900 })
+      const elsewhere = await inserted(store, { subject, client: 'another client' })
+      const foreign = await inserted(store, { subject: aSubject(partitionOf(subject)) })
+      await tick()
+      const rest = [elsewhere]
+      for (let i = 1; i < MAX_GRANTS_PER_CLIENT; i++) rest.push(await inserted(store, { subject }))
+      await find(store, oldest.key)
+      rest.push(await inserted(store, { subject }))
+
+      assert.equal(await store.find(oldest.key), undefined)
+      assert.deepEqual(await keysOf(store, subject), rest.map(({ key }) => key).sort())
+      await find(store, foreign.key)
+    })
+  })
+
+  describe('expiry', () => {
+    rule('a grant expires after `expiresIn`, if no move lets it live longer', async (store) => {
+      const { key, subject } = await inserted(store, { expiresIn: brief })
+      await inserted(store, { subject, expiresIn: brief })
+      const kept = await inserted(store, { subject })
+      await outlive()
+      assert.equal(await store.find(key), undefined)
+      assert.equal(await store.advance(key, 0, aMove(0)), false)
+      assert.equal(await store.advance(key, 0, aMove(1)), false)
+      assert.deepEqual(await keysOf(store, subject), [kept.key])
+      assert.equal(await store.revoke(key), false)
+      assert.equal(await store.revokeAll(subject), 1)
+    })
+
+    rule('after a move it lives for the `expiresIn` of the move at least', async (store) => {
+      const moved = await inserted(store, { expiresIn: brief })
+      const kept = await inserted(store, { expiresIn: brief })
+      assert.equal(await store.advance(moved.key, 0, aMove(1, { expiresIn: 60 })), true)
+      assert.equal(await store.advance(kept.key, 0, aMove(0, { expiresIn: 60 })), true)
+      await outlive()
+      await find(store, moved.key)
+      await find(store, kept.key)
+      assert.equal(await store.advance(moved.key, 1, aMove(2)), true)
+    })
+
+    rule('expiry only grows', async (store) => {
+      const { key } = await inserted(store, { expiresIn: 60 })
+      assert.equal(await store.advance(key, 0, aMove(1, { expiresIn: brief })), true)
+      await outlive()
+      await find(store, key)
+    })
+
+    rule('it expires after `endsIn`, whatever moves are made', async (store) => {
+      const grants = [
+        await inserted(store, { expiresIn: brief, endsIn: brief }),
+        await inserted(store, { expiresIn: 60, endsIn: brief }),
+      ]
+      for (const { key } of grants)
+        assert.equal(await store.advance(key, 0, aMove(1, { expiresIn: 60 })), true)
+      await outlive()
+      for (const { key } of grants) assert.equal(await store.find(key), undefined)
+    })
+
+    rule('a refused move lets nothing live longer', async (store) => {
+      const { key } = await inserted(store, { expiresIn: brief })
+      assert.equal(await store.advance(key, 5, aMove(6, { expiresIn: 60 })), false)
+      await outlive()
+      assert.equal(await store.find(key), undefined)
+    })
+  })
+
+  describe('ages', () => {
+    rule('are seconds since the insert, the last move and each superseding', async (store) => {
+      const start = performance.now()
+      const { key } = await inserted(store)
+      const insertedAt = performance.now()
+      await delay(100)
+      const moving = performance.now()
+      await store.advance(key, 0, aMove(1))
+      const movedAt = performance.now()
+      await delay(100)
+      const staying = performance.now()
+      await store.advance(key, 1, aMove(1))
+      const stayedAt = performance.now()
+      await delay(50)
+
+      const asked = performance.now()
+      const { age, idle, superseded } = await find(store, key)
+      const answered = performance.now()
+      assertBetween(age, asked - insertedAt, answered - start)
+      assertBetween(idle, asked - stayedAt, answered - staying)
+      assertBetween(Number(superseded[0]), asked - movedAt, answered - moving)
+    })
+
+    rule('before the first move, idle is as long as the age', async (store) => {
+      const { key } = await inserted(store)
+      await tick()
+      const { age, idle } = await find(store, key)
+      assert.equal(idle, age)
+    })
+
+    rule('and expiry are by the clock of the store: app servers may disagree on the time', async (store) => {
+      const [slow, right, fast] = [aGrant(), aGrant(), aGrant()]
+      await withClock(-120, () => store.insert(slow))
+      await store.insert(right)
+      await withClock(120, () => store.insert(fast))
+
+      for (const { key } of [slow, right, fast]) {
+        for (const offBy of [-120, 0, 120]) {
+          const { age, idle } = await withClock(offBy, () => find(store, key))
+          assert.ok(age < 30 && idle < 30, `an age of ${age} s by an app server that is off by ${offBy} s`)
+        }
+      }
+      assert.equal(await withClock(120, () => store.advance(right.key, 0, aMove(1))), true)
+      const { idle, superseded } = await find(store, right.key)
+      assert.ok(idle < 30 && Number(superseded[0]) < 30)
+    })
+  })
+
+  describe('put, get and take', () => {
+    rule('what was put is there, and take gets and deletes it', async (store) => {
+      for (const text of ODD_TEXTS) {
+        const key = `key ${text} ${randomId()}`
+        assert.equal(await store.put(key, text, 60), true)
+        assert.equal(await store.get(key), text)
+        assert.equal(await store.take(key), text)
+        assert.equal(await store.get(key), undefined)
+        assert.equal(await store.take(key), undefined)
+      }
+    })
+
+    rule('put is false, and changes nothing, when the key holds another value', async (store) => {
+      const key = randomId()
+      await store.put(key, 'one', 60)
+      assert.equal(await store.put(key, 'two', 60), false)
+      assert.equal(await store.get(key), 'one')
+      assert.equal(await store.put(key, 'one', 60), true, 'the same value again')
+      await store.take(key)
+      assert.equal(await store.put(key, 'two', 60), true, 'after it was taken')
+    })
+
+    rule('a key lasts for `ttl` seconds, and can be put again', async (store) => {
+      const [key, taken, kept] = [randomId(), randomId(), randomId()]
+      await store.put(key, 'one', brief)
+      await store.put(taken, 'one', brief)
+      await store.put(kept, 'one', 60)
+      assert.equal(await store.put(kept, 'two', brief), false)
+      await outlive()
+      assert.equal(await store.get(key), undefined)
+      assert.equal(await store.take(taken), undefined)
+      assert.equal(await store.get(kept), 'one')
+      assert.equal(await store.put(key, 'two', 60), true)
+      assert.equal(await store.get(key), 'two')
+    })
+
+    rule('of many callers that take, one gets the value', async (store) => {
+      const key = randomId()
+      await store.put(key, 'value', 60)
+      const taken = await Promise.all(fifty(() => store.take(key)))
+      assert.deepEqual(
+        taken.filter((value) => value !== undefined),
+        ['value'],
+      )
+    })
+
+    rule('of many callers that put different values, one succeeds', async (store) => {
+      const key = randomId()
+      const put = await Promise.all(fifty((i) => store.put(key, `value ${i}`, 60)))
+      assert.equal(put.filter(Boolean).length, 1)
+      assert.equal(await store.get(key), `value ${put.indexOf(true)}`)
+    })
+
+    rule(
+      'a short-lived key and a grant of the same name have nothing to do with each other',
+      async (store) => {
+        const { key, subject } = await inserted(store)
+        for (const name of [key, subject]) {
+          assert.equal(await store.get(name), undefined)
+          assert.equal(await store.put(name, 'value', 60), true)
+          assert.equal(await store.take(name), 'value')
+        }
+        assert.deepEqual(await keysOf(store, subject), [key])
+      },
+    )
+  })
+
+  /** `from` and `to` in milliseconds, as far as they were measured from outside. */
+  function assertBetween(age: number, from: number, to: number): void {
+    const [least, most] = [from / 1000 - resolution, to / 1000 + resolution]
+    assert.ok(age >= 0 && age >= least && age <= most, `an age of ${age} s, not between ${least} and ${most}`)
+  }
+}
+
+const ODD_TEXTS = [
+  '',
+  '0',
+  ' leading and trailing ',
+  'line\nbreak\r\n\ttab',
+  'NUL\0inside',
+  `"quotes' \\backslash %s {braces} [brackets]`,
+  'Grüße 例え 🔑 e\u0301 \u2028',
+  '{"json":["\\u0000",1.0,null,9007199254740993]}',
+  'long '.repeat(4000),
+]
+
+/** 22 characters of base64url, as a hash is cut in the names of grants and subjects. */
+function randomId(): string {
+  return randomBytes(17).toString('base64url').slice(0, 22)
+}
+
+function aSubject(partition = randomBytes(2).toString('hex')): string {
+  return `${partition}.${randomId()}`
+}
+
+function partitionOf(name: string): string {
+  return name.slice(0, 4)
+}
+
+function aGrant(said: Partial<GrantRecord> = {}): GrantRecord {
+  const subject = said.subject ?? aSubject()
+  const key = `${partitionOf(subject)}.${randomId()}`
+  return { key, subject, client: 'client', data: 'data', link: 0, expiresIn: 60, endsIn: 600, ...said }
+}
+
+function aMove(to: number, said: Partial<GrantMove> = {}): GrantMove {
+  return { op: randomId(), to, expiresIn: 60, ...said }
+}
+
+async function inserted(store: TokenStore, said: Partial<GrantRecord> = {}): Promise<GrantRecord> {
+  const grant = aGrant(said)
+  await store.insert(grant)
+  return grant
+}
+
+async function find(store: TokenStore, key: string): Promise<StoredGrant> {
+  const found = await store.find(key)
+  assert.ok(found, 'the grant is there')
+  return found
+}
+
+async function listAll(store: TokenStore, subject: string, limit?: number): Promise<StoredGrant[]> {
+  const grants: StoredGrant[] = []
+  let after: string | undefined
+  do {
+    const page = await store.list(subject, { ...(limit && { limit }), ...(after !== undefined && { after }) })
+    assert.ok(page.grants.length <= (limit ?? 100), 'no more than the limit')
+    grants.push(...page.grants)
+    after = page.next
+  } while (after !== undefined)
+  return grants
+}
+
+async function keysOf(store: TokenStore, subject: string, limit?: number): Promise<string[]> {
+  return (await listAll(store, subject, limit)).map(({ key }) => key).sort()
+}
+
+/** What was written at insert. */
+function written({ key, subject, client, data, link }: StoredGrant | GrantRecord) {
+  return { key, subject, client, data, link }
+}
+
+function byKey(a: { key: string }, b: { key: string }): number {
+  return a.key < b.key ? -1 : 1
+}
+
+function fifty<T>(make: (i: number) => T): T[] {
+  return Array.from({ length: 50 }, (_, i) => make(i))
+}
+
+/** Puts the clock of this process wrong, as that of an app server may be, while something is done. */
+async function withClock<T>(offBy: number, action: () => Promise<T>): Promise<T> {
+  const RightDate = globalThis.Date
+  const now = () => RightDate.now() + offBy * 1000
+  globalThis.Date = new Proxy(RightDate, {
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+    construct: (target, args, type) => Reflect.construct(target, args.length === 0 ? [now()] : args, type),
+  })
+  try {
+    return await action()
+  } finally {
+    globalThis.Date = RightDate
+  }
 }

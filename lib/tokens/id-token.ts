@@ -1,13 +1,22 @@
 // ID tokens (OpenID Connect Core §2, §3.1.3.6, §12.2).
 import { createHash } from 'node:crypto'
-import type { Grant } from '../grants/grant'
 import type { SigningAlgorithm } from './signing-keys'
+
+/** Who authenticated, when and how. */
+export interface Authentication {
+  readonly subject: string
+  /** Milliseconds since the epoch. */
+  readonly authTime: number
+  readonly sid: string | undefined
+  readonly acr: string | undefined
+  readonly amr: readonly string[] | undefined
+}
 
 /** OpenID Connect Core §12.2: on a refresh the same but `iat`, `exp` and `at_hash`, and without `nonce`. */
 export function idTokenClaims(token: {
   issuer: string
   clientId: string
-  grant: Grant
+  grant: Authentication
   nonce: string | undefined
   accessToken: string
   alg: SigningAlgorithm

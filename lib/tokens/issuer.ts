@@ -2,11 +2,31 @@
 
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
-import type { Account } from '../grants/approval'
-import type { Issuance } from '../grants/grant-type'
+import type { GrantKey } from '../stores/token-store'
 import { ACCESS_TOKEN_TYPE, accessTokenClaims } from './access-token'
-import { idTokenClaims } from './id-token'
+import { type Authentication, idTokenClaims } from './id-token'
 import type { SigningKeys } from './signing-keys'
+
+/** What is to be issued. */
+export interface Issuable {
+  readonly client: { readonly client_id: string; readonly id_token_signed_response_alg?: unknown }
+  readonly grant: Authentication
+  /** Names the grant in the access token. */
+  readonly key: GrantKey
+  /** Of the access token: the grant's or narrower. */
+  readonly scope: readonly string[]
+  /** Of the ID token, on the code exchange only (OpenID Connect Core §12.2). */
+  readonly nonce: string | undefined
+  readonly refreshToken: string | undefined
+  /** Seconds after which the grant ends whatever happens: no access token outlives its grant. */
+  readonly endsIn: number
+}
+
+/** Claims of the host's own. */
+export interface HostClaims {
+  readonly accessTokenClaims?: Readonly<Record<string, unknown>> | undefined
+  readonly idTokenClaims?: Readonly<Record<string, unknown>> | undefined
+}
 
 /** A successful answer of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3). */
 export interface TokenResponse {
@@ -21,7 +41,7 @@ export interface TokenResponse {
 
 export interface Issuer {
   /** @throws {OAuthError} 503 when a key cannot sign. */
-  issue(issuance: Issuance, account: Account): Promise<TokenResponse>
+  issue(issuable: Issuable, claims: HostClaims): Promise<TokenResponse>
 }
 
 export interface IssuerOptions {
@@ -46,11 +66,11 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
   }
 
   return {
-    async issue(issuance, account) {
-      const { grant, client, scope } = issuance
+    async issue(issuable, claims) {
+      const { grant, client, scope } = issuable
       const issuedAt = Math.floor(now() / 1000)
       // No access token outlives its grant.
-      const expiresIn = Math.max(1, Math.floor(Math.min(lifetimes.accessTokenSeconds, issuance.endsIn)))
+      const expiresIn = Math.max(1, Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn)))
 
       const accessToken = await sign(
         ACCESS_TOKEN_TYPE,
@@ -60,10 +80,10 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
           subject: grant.subject,
           clientId: client.client_id,
           scope,
-          grant: issuance.key,
+          grant: issuable.key,
           now: issuedAt,
           lifetime: expiresIn,
-          hostClaims: account.accessTokenClaims,
+          hostClaims: claims.accessTokenClaims,
         }),
       )
 
@@ -77,12 +97,12 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
             issuer,
             clientId: client.client_id,
             grant,
-            nonce: issuance.nonce,
+            nonce: issuable.nonce,
             accessToken,
             alg: signer?.alg ?? 'RS256',
             now: issuedAt,
             lifetime: lifetimes.idTokenSeconds,
-            hostClaims: account.idTokenClaims,
+            hostClaims: claims.idTokenClaims,
           }),
           signer?.alg ?? String(registered),
         )
@@ -93,7 +113,7 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
         token_type: 'Bearer',
         expires_in: expiresIn,
         ...(scope.length > 0 && { scope: scope.join(' ') }),
-        ...(issuance.refreshToken !== undefined && { refresh_token: issuance.refreshToken }),
+        ...(issuable.refreshToken !== undefined && { refresh_token: issuable.refreshToken }),
         ...(idToken !== undefined && { id_token: idToken }),
       }
     },

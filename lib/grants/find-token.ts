@@ -1,10 +1,11 @@
 // What a token that comes back is, whatever its kind: for revocation and introspection.
-import { locate, type Position } from '../grants/chain'
-import { decodeGrant, type FoundGrant, type Lifetimes, secondsLeft } from '../grants/grant'
+
 import type { TokenStore } from '../stores/token-store'
-import { type AccessTokenClaims, verifyAccessToken } from './access-token'
-import { grantKey, type Links } from './link'
-import type { SigningKeys } from './signing-keys'
+import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
+import { grantKey, type Links } from '../tokens/link'
+import type { SigningKeys } from '../tokens/signing-keys'
+import { locate, type Position } from './chain'
+import { decodeGrant, type FoundGrant, type Lifetimes, secondsLeft } from './grant'
 
 export type FoundToken = FoundGrant &
   (

@@ -1,6 +1,14 @@
 // Request parameters, from a query or a form (RFC 6749 App. B).
-import { OAuthError } from '../errors'
-import type { Parameters } from '../grants/grant-type'
+import { OAuthError } from './errors'
+
+/** The parameters of a request, each at most once (RFC 6749 §3.2) and never empty (§3.1: that is omitted). */
+export interface Parameters {
+  get(name: string): string | undefined
+  /** @throws {OAuthError} `invalid_request` when it is missing. */
+  require(name: string): string
+  /** Of those few that may be repeated (RFC 8707 §2, RFC 8693 §2.1). */
+  getAll(name: string): readonly string[]
+}
 
 /** RFC 8707 §2 and RFC 8693 §2.1 let these two be repeated; nothing else may be (RFC 6749 §3.1, §3.2). */
 const REPEATABLE = new Set(['resource', 'audience'])

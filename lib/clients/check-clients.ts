@@ -1,0 +1,101 @@
+// Client records of the host's, checked when the router is created (RFC 7591 §2).
+import type { ClientAuthMethod } from '../client-auth/client-auth-method'
+import { ConfigError } from '../errors'
+import { authMethodOf, type Client, type FindClient, isPublic } from './client'
+import { isClientSecretHash } from './client-secret'
+
+/** @throws {ConfigError} */
+export function checkClients(
+  clients: unknown,
+  methods: readonly ClientAuthMethod[],
+): readonly Client[] | FindClient {
+  if (typeof clients === 'function') return clients as FindClient
+  if (!Array.isArray(clients)) {
+    throw new ConfigError(
+      'bad_clients',
+      'clients',
+      'is neither a list nor a function.',
+      'Give the registered clients, or (clientId) => client.',
+    )
+  }
+  for (const [i, client] of clients.entries()) checkClient(client, `clients[${i}]`, methods)
+  const ids = clients.map(({ client_id }: Client) => client_id)
+  if (new Set(ids).size < ids.length)
+    throw new ConfigError(
+      'duplicate_client',
+      'clients',
+      'has the same client_id twice.',
+      'Register each client once.',
+    )
+  return clients as Client[]
+}
+
+function checkClient(client: Client, option: string, methods: readonly ClientAuthMethod[]): void {
+  if (
+    typeof client !== 'object' ||
+    client === null ||
+    typeof client.client_id !== 'string' ||
+    !/^[\x20-\x7E]{1,255}$/.test(client.client_id)
+  ) {
+    throw new ConfigError(
+      'bad_client_id',
+      `${option}.client_id`,
+      'is not a text of printable ASCII characters.',
+      'Give each client an id (RFC 6749 App. A.1).',
+    )
+  }
+  const method = authMethodOf(client)
+  if (!methods.some(({ name }) => name === method)) {
+    throw new ConfigError(
+      'unknown_auth_method',
+      `${option}.token_endpoint_auth_method`,
+      `"${method}" is not known here.`,
+      `Use ${methods.map(({ name }) => name).join(', ')}, or add a method in clientAuthMethods.`,
+    )
+  }
+  const hashes = [client.client_secret_hash ?? []].flat()
+  if (!hashes.every(isClientSecretHash)) {
+    throw new ConfigError(
+      'bad_client_secret_hash',
+      `${option}.client_secret_hash`,
+      'is not a hash of this library.',
+      'Make it with createClientSecret() or hashClientSecret(secret).',
+    )
+  }
+  if (method.startsWith('client_secret_') && hashes.length === 0) {
+    throw new ConfigError(
+      'missing_client_secret',
+      `${option}.client_secret_hash`,
+      `is missing, and ${method} needs one.`,
+      "Make it with createClientSecret(), or set token_endpoint_auth_method: 'none' for a public client.",
+    )
+  }
+  if (isPublic(client) && hashes.length > 0) {
+    throw new ConfigError(
+      'public_client_with_secret',
+      `${option}.client_secret_hash`,
+      'is set on a public client.',
+      'Remove it, or choose another token_endpoint_auth_method.',
+    )
+  }
+  for (const [j, uri] of (client.redirect_uris ?? []).entries())
+    checkRedirectUri(uri, `${option}.redirect_uris[${j}]`)
+}
+
+/** RFC 6749 §3.1.2: absolute and without a fragment. Schemes that a browser runs are no place to send a code to. */
+function checkRedirectUri(uri: unknown, option: string): void {
+  if (
+    typeof uri === 'string' &&
+    /^[\x21-\x7E]+$/.test(uri) &&
+    URL.canParse(uri) &&
+    !uri.includes('#') &&
+    !/^(?:javascript|data|vbscript|blob|file):/i.test(uri)
+  )
+    return
+  throw new ConfigError(
+    'bad_redirect_uri',
+    option,
+    'is not an absolute URL without a fragment.',
+    'Register the exact URL that the client sends (RFC 9700 §2.1).',
+  )
+}

@@ -1,0 +1,282 @@
+// What is checked of an option when the router is created. Each fault has a code, the option's path and the remedy.
+import type { Cluster, Redis } from 'ioredis'
+import type { ClientAuthMethod } from './client-auth/client-auth-method'
+import { ConfigError } from './errors'
+import type { GrantType } from './grants/grant-type'
+import type { CorsOption } from './http/cors'
+import type { RateLimitOptions } from './http/rate-limit'
+import { STORE_METHODS } from './stores/guarded-store'
+import type { TokenStore } from './stores/token-store'
+import type { SigningKeyInput } from './tokens/signing-keys'
+
+export function checkIssuer(issuer: unknown): string {
+  const fault = (what: string) =>
+    new ConfigError(
+      'bad_issuer',
+      'issuer',
+      what,
+      'Use the https URL at which clients reach the router, such as https://app.example.com/oauth.',
+    )
+  if (typeof issuer !== 'string' || !URL.canParse(issuer)) throw fault('is not a URL.')
+  const url = new URL(issuer)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+    throw fault('is neither https nor http on a loopback host.')
+  }
+  if (/[?#]/.test(issuer) || url.username !== '')
+    throw fault('has a query, a fragment or a user (RFC 8414 §2).')
+  // Clients compare issuers character by character: what a parser would respell, one of them will.
+  if (url.href !== issuer && url.href !== `${issuer}/`) throw fault(`is not in its normal form, ${url.href}.`)
+  return issuer
+}
+
+function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    /^127(?:\.\d{1,3}){3}$/.test(hostname)
+  )
+}
+
+export function checkSecrets(secret: unknown): readonly Buffer[] {
+  const secrets = Array.isArray(secret) ? secret : [secret]
+  const remedy = 'Make one with: openssl rand -base64 32. Keep it: losing it ends every grant.'
+  if (secrets.length === 0) throw new ConfigError('missing_secret', 'secret', 'is an empty list.', remedy)
+  return secrets.map((one: unknown, i) => {
+    const option = Array.isArray(secret) ? `secret[${i}]` : 'secret'
+    if (one === undefined || one === '')
+      throw new ConfigError('missing_secret', option, 'is missing.', remedy)
+    if (typeof one !== 'string' && !(one instanceof Uint8Array))
+      throw new ConfigError('missing_secret', option, 'is neither text nor a Buffer.', remedy)
+    const bytes = Buffer.from(one as string)
+    if (bytes.length < 32)
+      throw new ConfigError('weak_secret', option, `has ${bytes.length} bytes; it takes 32 or more.`, remedy)
+    return bytes
+  })
+}
+
+export function checkSigningKeys(keys: unknown): readonly SigningKeyInput[] {
+  if (
+    Array.isArray(keys) &&
+    keys.length > 0 &&
+    keys.every((key) => key !== undefined && key !== null && key !== '')
+  )
+    return keys
+  throw new ConfigError(
+    'missing_signing_key',
+    'signingKeys',
+    'is not a list of keys.',
+    'Give [pem], for example from: openssl ecparam -name prime256v1 -genkey -noout.',
+  )
+}
+
+export function checkAuthorizationEndpoint(
+  authorizationEndpoint: unknown,
+  authorize: unknown,
+): string | undefined {
+  if (authorizationEndpoint === undefined) return undefined
+  if (authorize !== undefined) {
+    throw new ConfigError(
+      'two_authorization_endpoints',
+      'authorizationEndpoint',
+      'is given together with authorize.',
+      'Leave one of them out: authorize mounts the endpoint of the router.',
+    )
+  }
+  if (typeof authorizationEndpoint === 'string' && URL.canParse(authorizationEndpoint))
+    return authorizationEndpoint
+  throw new ConfigError(
+    'bad_authorization_endpoint',
+    'authorizationEndpoint',
+    'is not a URL.',
+    'Give the full URL of your authorize page.',
+  )
+}
+
+/** A store of the host's own has all methods; a URL or an ioredis client is for the Redis store. */
+export function checkStore(store: unknown): TokenStore | Redis | Cluster | string | undefined {
+  if (store === undefined || typeof store === 'string') {
+    if (store === undefined || /^(?:rediss?:|unix:|\/)/.test(store)) return store
+    throw new ConfigError(
+      'bad_store_url',
+      'store',
+      'is a text but no Redis URL.',
+      'Give redis://host:6379, an ioredis client, or a store such as memoryStore().',
+    )
+  }
+  if (typeof store !== 'object' || store === null) {
+    throw new ConfigError(
+      'bad_store',
+      'store',
+      'is not a store.',
+      'Give a Redis URL, an ioredis client, or a store such as memoryStore().',
+    )
+  }
+  if (isRedisClient(store)) return store
+  const missing = STORE_METHODS.filter(
+    (name) => typeof (store as Record<string, unknown>)[name] !== 'function',
+  )
+  if (missing.length === 0) return store as TokenStore
+  throw new ConfigError(
+    'incomplete_store',
+    'store',
+    `has no method ${missing.join(', ')}.`,
+    'Implement all of TokenStore; the suite in express-token-endpoint/testing checks them.',
+  )
+}
+
+/** By its methods, not its class: the host may have another copy of ioredis than ours. */
+export function isRedisClient(store: object): store is Redis | Cluster {
+  return 'defineCommand' in store && 'duplicate' in store && 'status' in store
+}
+
+export function checkRateLimit(rateLimit: unknown): RateLimitOptions | false | undefined {
+  if (rateLimit === undefined || rateLimit === false) return rateLimit
+  if (typeof rateLimit !== 'object' || rateLimit === null) {
+    throw new ConfigError(
+      'bad_rate_limit',
+      'rateLimit',
+      'is neither an object nor false.',
+      'Leave it out for the defaults, or set false to turn it off.',
+    )
+  }
+  const options = rateLimit as RateLimitOptions
+  const names: Readonly<Record<keyof RateLimitOptions, true>> = {
+    windowSeconds: true,
+    failuresPerAddress: true,
+    failuresPerClient: true,
+    store: true,
+  }
+  refuseUnknownNames('rateLimit.', options, names)
+  seconds('rateLimit.windowSeconds', options.windowSeconds ?? 60, 1)
+  seconds('rateLimit.failuresPerAddress', options.failuresPerAddress ?? 1, 1)
+  seconds('rateLimit.failuresPerClient', options.failuresPerClient ?? 1, 1)
+  optionalFunction('rateLimit.store', options.store)
+  return options
+}
+
+export function checkCors(cors: unknown): CorsOption {
+  if (typeof cors === 'boolean') return cors
+  if (
+    Array.isArray(cors) &&
+    cors.every(
+      (origin) => typeof origin === 'string' && URL.canParse(origin) && new URL(origin).origin === origin,
+    )
+  )
+    return cors
+  throw new ConfigError(
+    'bad_cors',
+    'cors',
+    'is neither a boolean nor a list of origins.',
+    'Give origins as browsers send them, such as https://spa.example.com.',
+  )
+}
+
+export function checkMountPath(path: unknown): string {
+  if (typeof path === 'string' && path.startsWith('/')) return path.replace(/\/+$/, '')
+  throw new ConfigError(
+    'bad_mount_path',
+    'mountPath',
+    'does not begin with a slash.',
+    "Give the path of app.use(path, router), such as '/oauth'.",
+  )
+}
+
+export function checkGrantType(grant: GrantType, i: number): void {
+  if (
+    typeof grant?.name === 'string' &&
+    Array.isArray(grant.parameters) &&
+    typeof grant.handle === 'function'
+  )
+    return
+  throw new ConfigError(
+    'bad_grant_type',
+    `grants[${i}]`,
+    'is not a grant type.',
+    'Give { name, parameters, handle }.',
+  )
+}
+
+export function checkClientAuthMethod(method: ClientAuthMethod, i: number): void {
+  if (
+    typeof method?.name === 'string' &&
+    typeof method.find === 'function' &&
+    typeof method.verify === 'function'
+  )
+    return
+  throw new ConfigError(
+    'bad_client_auth_method',
+    `clientAuthMethods[${i}]`,
+    'is not a client-authentication method.',
+    'Give { name, find, verify }.',
+  )
+}
+
+export function checkDistinct(option: string, named: readonly { readonly name: string }[]): void {
+  const names = named.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined)
+    throw new ConfigError('duplicate_name', option, `"${twice}" is there already.`, 'Give each its own name.')
+}
+
+export function checkScopeWord(word: unknown, i: number): string {
+  if (typeof word === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(word)) return word
+  throw new ConfigError(
+    'bad_scope',
+    `scopes[${i}]`,
+    'is not a scope word.',
+    'Use printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3).',
+  )
+}
+
+export function refuseUnknownNames(path: string, given: object, known: object): void {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(known, name))
+  if (unknown === undefined) return
+  throw new ConfigError(
+    'unknown_option',
+    path + unknown,
+    'is not an option.',
+    `Use one of ${Object.keys(known).join(', ')}.`,
+  )
+}
+
+export function required<F>(option: string, value: F, remedy: string): F {
+  if (typeof value === 'function') return value
+  throw new ConfigError(
+    'missing_function',
+    option,
+    value === undefined ? 'is missing.' : 'is not a function.',
+    remedy,
+  )
+}
+
+export function optionalFunction<F>(option: string, value: F | undefined): F | undefined {
+  if (value === undefined || typeof value === 'function') return value
+  throw new ConfigError('not_a_function', option, 'is not a function.', 'Give a function, or leave it out.')
+}
+
+export function seconds(option: string, value: unknown, least: number): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= least) return value
+  throw new ConfigError('bad_number', option, `is not a number of ${least} or more.`, 'Times are in seconds.')
+}
+
+export function text(option: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new ConfigError('bad_text', option, 'is not a text.', 'Give a text, or leave it out.')
+}
+
+export function list<T>(option: string, value: readonly T[]): readonly T[] {
+  if (Array.isArray(value)) return value
+  throw new ConfigError('not_a_list', option, 'is not a list.', 'Give a list, or leave it out.')
+}
+
+export function oneOf<T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === value)
+  if (found !== undefined) return found
+  throw new ConfigError(
+    'unknown_value',
+    option,
+    `"${value}" is not one of its values.`,
+    `Use ${allowed.join(', ')}.`,
+  )
+}

@@ -1,5 +1,4 @@
 // Options in, router out: puts the parts together and mounts the endpoints. No rule of the protocol is here.
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuthorizationRequest, readAuthorizationRequest } from './authorization/authorization-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
 import { createAuthenticateClient } from './client-auth/authenticate'
@@ -19,7 +18,7 @@ import type { GrantContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
 import { createRateLimits } from './http/rate-limit'
-import { mountEndpoints } from './http/router'
+import { type Middleware, mountEndpoints } from './http/router'
 import { isRedisClient } from './option-checks'
 import { type ResolvedOptions, resolveOptions, type TokenRouterOptions } from './options'
 import { type Parameters, parametersOf } from './parameters'
@@ -34,9 +33,6 @@ import type { TokenStore } from './stores/token-store'
 import { createIssuer } from './tokens/issuer'
 import { createLinks } from './tokens/link'
 import { createSigningKeys } from './tokens/signing-keys'
-
-/** Middleware for Express 4 and 5; it uses nothing of `req` and `res` that node:http does not have. */
-export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void
 
 /** What `createTokenRouter` makes: mount it at the path of the issuer. */
 export interface TokenRouter extends Middleware {

@@ -42,6 +42,7 @@ export type AuthorizeFunction = (
   request: InteractiveRequest,
   req: Request,
   res: Response,
+  // biome-ignore lint/suspicious/noConfusingVoidType: so that `return res.redirect(…)` can be written, which is void
 ) => Approval | Denial | undefined | void | Promise<Approval | Denial | undefined | void>
 
 export interface AuthorizationEndpointOptions {

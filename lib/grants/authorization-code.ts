@@ -1,9 +1,8 @@
 // The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6): link 0 of a grant is spent, link 1 begins.
-import { randomUUID } from 'node:crypto'
 import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
-import { locate, secondsSinceSuperseded } from './chain'
-import { absoluteLifetime, belongsTo, decodeGrant } from './grant'
+import { locate, moveTo, secondsSinceSuperseded } from './chain'
+import { absoluteLifetime, belongsTo, decodeGrant, idleLifetime } from './grant'
 import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
 import { revokeReplayed } from './replay'
@@ -14,7 +13,7 @@ export const authorizationCode: GrantType = {
 
   async handle({ client, parameters }: TokenRequest, context: GrantContext): Promise<Issuance> {
     const link = context.links.decode('code', parameters.require('code'))
-    if (!link || link.number !== 0) throw refused('forged_code')
+    if (link?.number !== 0) throw refused('forged_code')
 
     const key = grantKey(link.grantId)
     const stored = await context.store.find(key)
@@ -41,7 +40,6 @@ export const authorizationCode: GrantType = {
     }
     if (stored.age >= grant.code.lifetime) throw refused('expired_code')
 
-    const { accessTokenSeconds, refreshIdleSeconds } = context.lifetimes
     return {
       grant,
       key,
@@ -54,13 +52,7 @@ export const authorizationCode: GrantType = {
       endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
       events: [],
       commit: () =>
-        context.store.advance(key, link.number, {
-          op: randomUUID(),
-          to: 1,
-          expiresIn: grant.refreshable
-            ? Math.max(accessTokenSeconds, refreshIdleSeconds)
-            : accessTokenSeconds,
-        }),
+        context.store.advance(key, link.number, moveTo(1, idleLifetime(grant, context.lifetimes))),
     }
   },
 }

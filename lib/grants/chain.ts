@@ -1,5 +1,6 @@
 // Where a presented link stands in its grant's chain. The rules of rotation, replay and lost writes are these.
-import type { StoredGrant } from '../stores/token-store'
+import { randomUUID } from 'node:crypto'
+import type { GrantMove, StoredGrant } from '../stores/token-store'
 
 /**
  * - `current`: the link that is good.
@@ -21,4 +22,9 @@ export function locate(presented: number, stored: StoredGrant, overlap: number):
 /** Infinity where it is too long ago to be remembered: the record keeps the times of four links. */
 export function secondsSinceSuperseded(presented: number, stored: StoredGrant): number {
   return stored.superseded[stored.link - presented - 1] ?? Number.POSITIVE_INFINITY
+}
+
+/** A step along the chain, or on the spot. Its `op` need only differ from that of the move before. */
+export function moveTo(link: number, expiresIn: number): GrantMove {
+  return { op: randomUUID().slice(-12), to: link, expiresIn }
 }

@@ -49,6 +49,11 @@ export function absoluteLifetime(grant: Grant, lifetimes: Lifetimes): number {
     : (grant.code?.lifetime ?? 0) + lifetimes.accessTokenSeconds
 }
 
+/** From each use, the seconds for which the record is kept at least: what came of it must not outlive it. */
+export function idleLifetime(grant: Grant, { accessTokenSeconds, refreshIdleSeconds }: Lifetimes): number {
+  return grant.refreshable ? Math.max(accessTokenSeconds, refreshIdleSeconds) : accessTokenSeconds
+}
+
 /**
  * Seconds until a grant ends of old age if nobody uses it again; zero or less when it has. By the clock of the store
  * alone, so that app servers may disagree on the time.

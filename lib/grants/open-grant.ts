@@ -9,6 +9,7 @@ import {
   type CodeTerms,
   encodeGrant,
   type Grant,
+  idleLifetime,
   type Lifetimes,
   MIN_RECORD_SECONDS,
 } from './grant'
@@ -44,17 +45,14 @@ export function openGrant(opening: {
   }
   const owner = subjectKey(opening.issuer, grant.subject)
   const grantId = newGrantId(owner)
-  const { accessTokenSeconds, refreshIdleSeconds } = lifetimes
   const record: GrantRecord = {
     key: grantKey(grantId),
     subject: owner,
     client: client.client_id,
     data: encodeGrant(grant),
     link: code ? 0 : 1,
-    expiresIn: Math.max(
-      MIN_RECORD_SECONDS,
-      code || !grant.refreshable ? 0 : Math.max(accessTokenSeconds, refreshIdleSeconds),
-    ),
+    // A code is followed by a move, which lengthens this.
+    expiresIn: Math.max(MIN_RECORD_SECONDS, code ? 0 : idleLifetime(grant, lifetimes)),
     endsIn: Math.max(MIN_RECORD_SECONDS, absoluteLifetime(grant, lifetimes)),
   }
   return { grantId, grant, record }

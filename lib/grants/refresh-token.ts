@@ -1,10 +1,9 @@
 // The refresh token grant (RFC 6749 §6): the same token again, or one link further along the chain.
-import { randomUUID } from 'node:crypto'
 import { OAuthError } from '../errors'
 import type { TokenRouterEvent } from '../events'
 import { grantKey } from '../tokens/link'
-import { locate } from './chain'
-import { absoluteLifetime, belongsTo, decodeGrant, secondsLeft } from './grant'
+import { locate, moveTo } from './chain'
+import { absoluteLifetime, belongsTo, decodeGrant, idleLifetime, secondsLeft } from './grant'
 import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { revokeReplayed } from './replay'
 import { narrowScope } from './scope'
@@ -60,11 +59,7 @@ export const refreshToken: GrantType = {
       endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
       events,
       commit: () =>
-        context.store.advance(key, stored.link, {
-          op: randomUUID(),
-          to,
-          expiresIn: Math.max(context.lifetimes.accessTokenSeconds, context.lifetimes.refreshIdleSeconds),
-        }),
+        context.store.advance(key, stored.link, moveTo(to, idleLifetime(grant, context.lifetimes))),
     }
   },
 }

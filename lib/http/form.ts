@@ -45,12 +45,12 @@ function readText(req: IncomingMessage): Promise<string> {
 
     function finish(error?: OAuthError) {
       clearTimeout(timer)
-      req.off('data', onData).off('end', onEnd).off('aborted', onCut).off('error', onCut).off('close', onCut)
+      req.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut)
       if (!error) return resolve(Buffer.concat(chunks).toString())
       req.pause()
       reject(error)
     }
-    req.on('data', onData).on('end', onEnd).on('aborted', onCut).on('error', onCut).on('close', onCut)
+    req.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
   })
 }
 

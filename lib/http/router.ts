@@ -2,8 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigError } from '../errors'
 import { type Endpoint, type EndpointServices, serveEndpoint } from './endpoint'
+import { respond } from './respond'
 
-type Next = (error?: unknown) => void
+/**
+ * Middleware for Express 4 and 5. It uses nothing of `req` and `res` that node:http does not have; without `next`, as
+ * under `http.createServer`, what is none of its own is answered with 404.
+ */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void
 
 /**
  * Middleware that serves these endpoints below `mountPath` and passes on what is none of theirs. Express strips the
@@ -13,14 +18,15 @@ export function mountEndpoints(
   endpoints: readonly Endpoint[],
   mountPath: string,
   services: EndpointServices,
-) {
+): Middleware {
   const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, serveEndpoint(endpoint, services)]))
 
-  return function tokenRouter(req: IncomingMessage, res: ServerResponse, next: Next): void {
+  return (req, res, next = (error) => respond(res, { status: error ? 500 : 404 })) => {
     const path = (req.url ?? '/').split('?', 1)[0] as string
     const { baseUrl } = req as { baseUrl?: string }
-    if (baseUrl !== undefined && baseUrl.toLowerCase() !== mountPath.toLowerCase())
+    if (baseUrl !== undefined && baseUrl.toLowerCase() !== mountPath.toLowerCase()) {
       return next(wrongMount(baseUrl, mountPath))
+    }
     const below =
       baseUrl !== undefined ? path : path.startsWith(mountPath) ? path.slice(mountPath.length) : ''
     const serve = byPath.get(below.replace(/(?<=.)\/$/, ''))

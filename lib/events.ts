@@ -22,6 +22,13 @@ export interface CodeIssuedEvent extends OfGrant {
   readonly scope: readonly string[]
 }
 
+/** The user, or the host for the user, said no. */
+export interface AuthorizationDeniedEvent {
+  readonly type: 'authorization.denied'
+  readonly clientId: string
+  readonly error: string
+}
+
 export interface RequestRefusedEvent {
   readonly type: 'request.refused'
   readonly endpoint: string
@@ -91,6 +98,7 @@ export interface WarningEvent {
 export type TokenRouterEvent =
   | TokensIssuedEvent
   | CodeIssuedEvent
+  | AuthorizationDeniedEvent
   | RequestRefusedEvent
   | OverlapEvent
   | ReplayEvent

@@ -7,7 +7,21 @@ export { createClientSecret, hashClientSecret } from './clients/client-secret'
 export { createTokenRouter, type TokenRouter } from './create-token-router'
 export type { AuthorizeFunction, Denial, InteractiveRequest } from './endpoints/authorization'
 export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } from './errors'
-export type * from './events'
+export type {
+  AuthorizationDeniedEvent,
+  CaughtUpEvent,
+  CodeIssuedEvent,
+  HostTroubleEvent,
+  OnEvent,
+  OverlapEvent,
+  ReplayEvent,
+  RequestRefusedEvent,
+  RevokedEvent,
+  StoreTroubleEvent,
+  TokenRouterEvent,
+  TokensIssuedEvent,
+  WarningEvent,
+} from './events'
 export type { Account, AccountContext, Approval, FindAccount } from './grants/approval'
 export type { Grant, Lifetimes } from './grants/grant'
 export type { GrantContext, GrantType, Issuance, TokenRequest } from './grants/grant-type'

@@ -2,7 +2,7 @@
 
 /** In this order: Edge and Opera call themselves Chrome as well, and Chrome calls itself Safari. */
 const BROWSERS = [
-  ['Edge', /\bEdgA?\//],
+  ['Edge', /\bEdg(?:A|iOS)?\//],
   ['Opera', /\bOPR\//],
   ['Firefox', /\b(?:Firefox|FxiOS)\//],
   ['Chrome', /\b(?:Headless)?Chrom(?:e|ium)\/|\bCriOS\//],

@@ -49,7 +49,7 @@ app.use(oauth.wellKnown)
 // `checkGrant` asks the store each time, so that a revocation shows at once and not when the token expires.
 app.get('/api/me', oauth.requireAccessToken({ scope: 'profile', checkGrant: true }), (req, res) => {
   const { subject, clientId, scope } = req.accessToken as AccessToken
-  res.json({ id: subject, name: userById(subject)?.name, askedBy: clientId, scope })
+  res.json({ id: subject, name: userById(subject)?.name, askedBy: clientId, scope: scope.join(' ') })
 })
 
 app.use(loginRoutes)
@@ -76,20 +76,23 @@ app.use((_req, res) => {
 app.use(((error, _req, res, next) => {
   if (res.headersSent) return next(error)
   console.error(error)
-  const body = messagePage('That did not work', 'Something of ours is down. Try again in a moment.')
-  sendPage(res, { title: 'Out of order', body, narrow: true }, error.status ?? 500)
+  const body = messagePage('That did not work', 'It is not you, most likely. Try again in a moment.')
+  sendPage(res, { title: 'Not done', body, narrow: true }, error.status ?? 500)
 }) satisfies ErrorRequestHandler)
 
 const server = app.listen(settings.port, settings.host, (error) => {
-  if (error) throw error
+  if (error) {
+    console.error(`Cannot listen: ${error.message}. On another port: PORT=3001 npm start`)
+    process.exit(1)
+  }
+  const { origin, redisUrl, madeAtStart } = settings
   console.log(`
-  Open   ${settings.origin}          to sign in as alice, password wonderland
-         ${settings.origin}/devices  to end what she signed in
-  Store  ${settings.redisUrl ? 'Redis, by REDIS_URL' : 'memory, so a restart forgets all (REDIS_URL=redis://… keeps it)'}
+  Open   ${origin}          to sign in as alice, password wonderland
+         ${origin}/devices  to end what she signed in
+  Store  ${redisUrl ? 'Redis, by REDIS_URL' : 'memory: a restart forgets all. REDIS_URL=redis://… keeps it'}
+  Keys   ${madeAtStart.length > 0 ? `made for this run: ${madeAtStart.join(', ')}` : 'from the environment'}
 `)
-  if (settings.madeAtStart.length > 0)
-    console.log(`  Made for this run: ${settings.madeAtStart.join(', ')}\n`)
-  console.log(`ready ${settings.origin}`)
+  console.log(`ready ${origin}`)
 })
 
 closeOnSignal(server, oauth)

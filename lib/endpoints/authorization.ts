@@ -1,4 +1,5 @@
 // GET and POST /authorize (RFC 6749 §4.1.1): checks the request, asks the host, redirects with its answer.
+import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import type { AuthorizationRequest } from '../authorization/authorization-request'
@@ -77,18 +78,16 @@ export function authorizationEndpoint({
       // one request read from both.
       const answered = form !== undefined && query.has('client_id')
       const request = await readRequest(parametersOf(form === undefined || answered ? query : form))
+      // OpenID Connect Core §3.1.2.1 lets a request be posted. In the URL it survives a login that comes back.
+      if (form !== undefined && !answered) return redirect(`?${form}`)
       if (answered) refuseForeignForm(req)
 
       try {
-        const decision = await askHost(
-          { ...request, form: answered ? form : undefined },
-          req as Request,
-          res as Response,
-        )
+        const decision = await askHost({ ...request, form }, req as Request, res as Response)
         if (!decision) return undefined
-        if ('error' in decision)
-          throw new OAuthError(decision.error, decision.description ?? 'The request was denied.')
-        return redirect((await issueCode(request, decision)).redirectTo)
+        return redirect(
+          'error' in decision ? deny(request, decision) : (await issueCode(request, decision)).redirectTo,
+        )
       } catch (thrown) {
         throw thrown instanceof OAuthError ? toldToClient(thrown, request) : thrown
       }
@@ -99,7 +98,10 @@ export function authorizationEndpoint({
       return {
         status: error.status,
         body: errorPage(error),
-        ...(error.retryAfter !== undefined && { headers: { 'Retry-After': String(error.retryAfter) } }),
+        headers: {
+          'Content-Security-Policy': ERROR_PAGE_POLICY,
+          ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
+        },
       }
     },
   }
@@ -113,15 +115,32 @@ export function authorizationEndpoint({
     }
   }
 
-  /** RFC 6749 §4.1.2.1: the client is known, so the client is told. */
-  function toldToClient(error: OAuthError, { client, redirectUri, state }: AuthorizationRequest): OAuthError {
-    const parameters = { error: error.code, error_description: error.description, state, iss: issuer }
-    return new OAuthError(error.code, error.description, {
-      reason: error.reason,
-      cause: error.cause,
-      clientId: client.client_id,
-      redirectTo: redirectTo(redirectUri, parameters),
+  /** A no is an answer like any other, and no fault of the client's. */
+  function deny(
+    request: AuthorizationRequest,
+    { error, description = 'The request was denied.' }: Denial,
+  ): string {
+    emit({ type: 'authorization.denied', clientId: request.client.client_id, error })
+    return errorRedirect(request, new OAuthError(error, description))
+  }
+
+  function toldToClient(error: OAuthError, request: AuthorizationRequest): OAuthError {
+    const { code, description, reason, cause } = error
+    const clientId = request.client.client_id
+    return new OAuthError(code, description, {
+      reason,
+      cause,
+      clientId,
+      redirectTo: errorRedirect(request, error),
     })
+  }
+
+  /** RFC 6749 §4.1.2.1: the client is known, so the client is told. */
+  function errorRedirect(
+    { redirectUri, state }: AuthorizationRequest,
+    { code, description }: OAuthError,
+  ): string {
+    return redirectTo(redirectUri, { error: code, error_description: description, state, iss: issuer })
   }
 }
 
@@ -140,6 +159,11 @@ function redirect(location: string): Answer {
   return { status: 303, headers: { Location: location } }
 }
 
+const STYLE = `body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}`
+
+/** The page of ours needs its style and nothing else, whatever policy the host has for its own pages. */
+const ERROR_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`
+
 /** For the user, when there is no client to tell. Everything in it is ours: nothing of the request is echoed. */
 function errorPage({ description, code }: OAuthError): string {
   return `<!doctype html>
@@ -147,7 +171,7 @@ function errorPage({ description, code }: OAuthError): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>This sign-in cannot go on</title>
-<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}</style>
+<style>${STYLE}</style>
 <h1>This sign-in cannot go on</h1>
 <p>The application that sent you here made a mistake. Go back to it, and tell its makers what follows.</p>
 <p>${escapeHtml(description)} <code>${code}</code></p>

@@ -70,7 +70,8 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (answer) respond(res, answer)
     } catch (thrown) {
       const error = asOAuthError(thrown, emit)
-      if (error.status < 500 && error.status !== 429) {
+      // What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself.
+      if (error.status < 500 && error.status !== 429 && error.redirectTo === undefined) {
         limits.byAddress.countFailure(req)
         if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
       }

@@ -48,7 +48,7 @@ export function connectRedis({
 }: RedisConnectionOptions): RedisConnection {
   const client: Client = given ?? open(url, options)
   let trouble: Error | undefined
-  let closed = false
+  let closing: Promise<void> | undefined
   let readiness: Promise<void> | undefined
 
   // Without a listener ioredis prints each failed attempt. The calls that fail for it reject, and name it as their cause.
@@ -75,9 +75,17 @@ export function connectRedis({
     })
   }
 
+  async function end(): Promise<void> {
+    client.off('ready', checkEviction)
+    if (given) return
+    const goodbye = client.status === 'ready' ? client.quit().then(Boolean, () => false) : false
+    const left = await Promise.race([goodbye, delay(QUIT_WITHIN, false, { ref: false })])
+    if (!left) client.disconnect()
+  }
+
   return {
     async run(script, ...keysAndArguments) {
-      if (closed || client.status === 'end') throw new Error('The connection to Redis is closed.')
+      if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
       if (client.status !== 'ready') {
         // One listener for all who wait, however many they are.
         readiness ??= untilReady().finally(() => (readiness = undefined))
@@ -93,23 +101,7 @@ export function connectRedis({
       }
     },
 
-    async close() {
-      if (closed) return
-      client.off('ready', checkEviction)
-      if (given) return
-      closed = true
-      if (client.status === 'ready') {
-        const left = await Promise.race([
-          client.quit().then(
-            () => true,
-            () => false,
-          ),
-          delay(QUIT_WITHIN, false, { ref: false }),
-        ])
-        if (left) return
-      }
-      client.disconnect()
-    },
+    close: () => (closing ??= end()),
   }
 }
 

@@ -22,7 +22,7 @@ const MEANINGS: Readonly<Record<string, readonly [string, string]>> = {
 export function consentPage(page: ConsentPage): Html {
   return html`
   <section class="card form">
-    <h1>Allow <strong>${page.clientName}</strong>?</h1>
+    <h1>Allow <strong class="client">${page.clientName}</strong>?</h1>
     <p class="lead">It asks for access to the account of <strong>${page.userName}</strong>.</p>
     ${page.fault && html`<p class="notice bad" role="alert">${page.fault}</p>`}
     <ul class="scopes">${page.scope.map(scopeItem)}</ul>
@@ -38,5 +38,5 @@ export function consentPage(page: ConsentPage): Html {
 
 function scopeItem(scope: string): Html {
   const [title, detail] = MEANINGS[scope] ?? [scope, 'A permission of this app']
-  return html`<li><strong>${title}</strong><span>${detail}</span></li>`
+  return html`<li class="scope"><strong>${title}</strong><span>${detail}</span></li>`
 }

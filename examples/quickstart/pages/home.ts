@@ -20,12 +20,10 @@ export function homePage(page: HomePage): Html {
       <p class="notice bad">This page is an OAuth client that runs in the browser, so it needs JavaScript. The login
         and the consent form of the server don't.</p>
     </noscript>
-    <div id="outcome" class="outcome" role="status" hidden>
-      <p><strong id="outcome-title"></strong> <span id="outcome-text"></span></p>
-      <pre id="outcome-body" tabindex="0" aria-label="Answer" hidden></pre>
-    </div>
     ${signedOut(page)}
     ${signedIn(page)}
+    <div id="outcome" class="outcome" role="status"></div>
+    ${tokens}
     <section class="card activity" aria-labelledby="activity-title">
       <div class="title">
         <h2 id="activity-title">Activity</h2>
@@ -78,27 +76,27 @@ const chain = html`<svg class="chain" viewBox="0 0 270 310" role="img"
 </svg>`
 
 function signedIn(page: HomePage): Html {
-  return html`<section id="signed-in" hidden>
-    <div class="title">
-      <div>
-        <h1 id="greeting" tabindex="-1"></h1>
-        <p class="lead">These tokens live in this tab. Try what they can do.</p>
-      </div>
-      <form class="actions" id="sign-out" method="post" action="/logout">
-        <input type="hidden" name="csrf" value="${page.host?.csrf}">
-        <button class="button primary" type="button" id="call-api">Call the API</button>
-        <button class="button" type="button" id="refresh">Refresh</button>
-        <button class="button" type="button" id="revoke">Revoke</button>
-        <button class="button ghost">Sign out</button>
-      </form>
+  return html`<section id="signed-in" class="title" hidden>
+    <div>
+      <h1 id="greeting" tabindex="-1"></h1>
+      <p class="lead">These tokens live in this tab. Try what they can do.</p>
     </div>
-    <div class="tokens">
-      ${tokenCard('access-token', 'Access token', 'A signed JWT. The API reads who may do what.')}
-      ${tokenCard('id-token', 'ID token', 'A signed JWT. It tells this page who signed in, and how.')}
-      ${tokenCard('refresh-token', 'Refresh token', 'Opaque to this page. It is worth a new set of tokens, once.')}
-    </div>
+    <form class="actions" id="sign-out" method="post" action="/logout">
+      <input type="hidden" name="csrf" value="${page.host?.csrf}">
+      <button class="button primary" type="button" id="call-api">Call the API</button>
+      <button class="button" type="button" id="refresh">Refresh</button>
+      <button class="button" type="button" id="revoke">Revoke</button>
+      <button class="button" type="button" id="sign-in-again">Sign in again</button>
+      <button class="button ghost">Sign out</button>
+    </form>
   </section>`
 }
+
+const tokens = html`<div id="tokens" class="tokens" hidden>
+  ${tokenCard('access-token', 'Access token', 'A signed JWT. The API reads who may do what.')}
+  ${tokenCard('id-token', 'ID token', 'A signed JWT. It tells this page who signed in, and how.')}
+  ${tokenCard('refresh-token', 'Refresh token', 'Opaque to this page. It is worth a new set of tokens, once.')}
+</div>`
 
 function tokenCard(id: string, title: string, about: string): Html {
   return html`<article class="card token" id="${id}" aria-labelledby="${id}-title">

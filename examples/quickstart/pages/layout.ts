@@ -84,7 +84,7 @@ function document({ title, body, here, account, narrow, script }: Page): Html {
   <main id="main">${body}</main>
   <footer class="bottom">
     <p>A host app on <a href="https://www.npmjs.com/package/express-token-endpoint">express-token-endpoint</a></p>
-    <p>
+    <p class="links">
       <a href="/.well-known/openid-configuration/oauth">Discovery</a>
       <a href="/oauth/jwks">Keys</a>
     </p>

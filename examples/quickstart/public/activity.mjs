@@ -5,7 +5,7 @@ const LIMIT = 50
 export const activity = {
   list: () => JSON.parse(sessionStorage.getItem('activity') ?? '[]'),
 
-  /** @param entry { method, path, status?, failed?, took?, note? } */
+  /** An entry has a method and a path, and where known status, failed, took (milliseconds) and note. */
   add(entry) {
     const entries = [{ ...entry, at: Date.now() }, ...activity.list()].slice(0, LIMIT)
     sessionStorage.setItem('activity', JSON.stringify(entries))

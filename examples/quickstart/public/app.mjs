@@ -4,7 +4,8 @@ import { activity } from './activity.mjs'
 import { AuthorizationRefused, connect, finishSignIn, RequestRefused, startSignIn } from './oauth.mjs'
 import { byId, showActivity, showOutcome, showTokens, tick } from './view.mjs'
 
-const settings = byId('app').dataset
+const app = byId('app')
+const settings = app.dataset
 
 /**
  * The tokens, kept for as long as the tab lives: a reload and a trip to another page don't lose them, and no other
@@ -16,7 +17,14 @@ const kept = {
   forget: () => sessionStorage.removeItem('tokens'),
 }
 
-byId('sign-in').addEventListener('click', () => attempt(async () => startSignIn(await connect(settings))))
+for (const id of ['sign-in', 'sign-in-again']) {
+  byId(id).addEventListener('click', () =>
+    attempt(async () => {
+      await startSignIn(await connect(settings))
+      await leaving()
+    }),
+  )
+}
 
 byId('call-api').addEventListener('click', () =>
   attempt(async () => {
@@ -67,6 +75,7 @@ byId('sign-out').addEventListener('submit', (event) => {
     if (tokens.refreshToken && !tokens.revoked)
       await client?.revoke(tokens.refreshToken).catch(() => undefined)
     form.submit() // ends the session at the host too, or the next visitor would only be asked for consent
+    await leaving()
   })
 })
 
@@ -77,17 +86,19 @@ byId('clear').addEventListener('click', () => {
 
 /** Runs one thing at a time, and shows how it ended. */
 async function attempt(action) {
-  const buttons = document.querySelectorAll('#app button')
-  for (const button of buttons) button.disabled = true
+  if (app.ariaBusy === 'true') return
+  app.ariaBusy = 'true'
   try {
     await action()
   } catch (error) {
     showFailure(error)
-  } finally {
-    for (const button of buttons) button.disabled = false
-    show()
   }
+  app.ariaBusy = 'false'
+  show()
 }
+
+/** For an action that leads away from the page: it stays busy until it is gone. */
+const leaving = () => new Promise(() => {})
 
 function showFailure(error) {
   if (error instanceof AuthorizationRefused) {
@@ -124,3 +135,6 @@ if (location.pathname === new URL(settings.redirectUri).pathname) {
 }
 
 setInterval(tick, 1000)
+
+// Back from another page to one that the browser had only put aside: it may be out of date.
+addEventListener('pageshow', ({ persisted }) => persisted && location.reload())

@@ -106,7 +106,7 @@ let metadata
 
 /** Asked for once per visit. */
 async function metadataOf(issuer) {
-  metadata ??= oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))
+  metadata ??= await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, options))
   return metadata
 }
 
@@ -120,7 +120,7 @@ export async function startSignIn({ server, client, redirectUri, scope }) {
   sessionStorage.setItem('flow', JSON.stringify(flow))
 
   const url = new URL(server.authorization_endpoint)
-  url.search = new URLSearchParams({
+  const parameters = new URLSearchParams({
     client_id: client.client_id,
     redirect_uri: redirectUri,
     response_type: 'code',
@@ -130,6 +130,7 @@ export async function startSignIn({ server, client, redirectUri, scope }) {
     code_challenge: await oauth.calculatePKCECodeChallenge(flow.codeVerifier),
     code_challenge_method: 'S256',
   })
+  url.search = parameters.toString()
   activity.add({
     method: 'GET',
     path: url.pathname,

@@ -5,20 +5,19 @@ export const byId = (id) => document.getElementById(id)
 
 export function showTokens(tokens, settings) {
   byId('signed-out').hidden = tokens !== null
-  byId('signed-in').hidden = tokens === null
+  byId('signed-in').hidden = byId('tokens').hidden = tokens === null
   if (tokens === null) return
 
   const idToken = decode(tokens.idToken)
   byId('greeting').textContent = `Hello, ${idToken.name ?? idToken.sub}`
-  const { revoked } = tokens
-  const kept = tokens.refreshToken ? 'refresh' : 'none'
+  const revoked = tokens.revoked === true
   showJwt('access-token', tokens.accessToken, revoked)
   showJwt('id-token', tokens.idToken, false) // it says who signed in, which stays true
   showCard('refresh-token', {
     raw: shortened(tokens.refreshToken ?? ''),
     from: tokens.receivedAt,
     until: tokens.receivedAt + Number(settings.refreshIdleSeconds),
-    over: kept === 'none' ? 'not issued' : revoked && 'revoked',
+    over: tokens.refreshToken ? revoked && 'revoked' : 'not issued',
     claims: [
       ['sent to', 'the token endpoint only'],
       ['lives', `${settings.refreshIdleSeconds / 86_400} days after its last use`],
@@ -26,7 +25,9 @@ export function showTokens(tokens, settings) {
       ['refreshed', tokens.refreshes === 1 ? 'once' : `${tokens.refreshes} times`],
     ],
   })
-  byId('refresh').hidden = byId('revoke').hidden = kept === 'none'
+  byId('refresh').hidden = !tokens.refreshToken
+  byId('revoke').hidden = !tokens.refreshToken || revoked
+  byId('sign-in-again').hidden = !revoked
 }
 
 function showJwt(id, token, revoked) {
@@ -47,17 +48,17 @@ function showCard(id, { raw, from, until, over, claims }) {
   card.dataset.over = over || ''
   const isNew = part(card, 'raw').textContent !== '' && part(card, 'raw').textContent !== raw
   part(card, 'raw').textContent = raw
-  part(card, 'claims').replaceChildren(...claims.flatMap(([name, value]) => claimRow(name, value)))
+  part(card, 'claims').replaceChildren(...claims.map(claimRow))
   card.classList.remove('new')
   if (isNew) requestAnimationFrame(() => card.classList.add('new'))
   tickCard(card)
 }
 
-function claimRow(name, value) {
+function claimRow([name, value]) {
   const row = element('div')
   row.append(element('dt', name), element('dd', typeof value === 'string' ? value : JSON.stringify(value)))
   if (TIMES.has(name)) row.lastChild.append(element('span', clock(value * 1000), 'quiet'))
-  return [row]
+  return row
 }
 
 const TIMES = new Set(['iat', 'exp', 'nbf', 'auth_time'])
@@ -80,13 +81,12 @@ function tickCard(card) {
   card.classList.toggle('ended', Boolean(ended))
 }
 
-export function showOutcome(kind, title, text, body) {
-  byId('outcome').hidden = false
+export function showOutcome(kind, title, text = '', body = undefined) {
+  const said = element('p')
+  said.append(element('strong', title), ` ${text}`)
   byId('outcome').className = `outcome ${kind}`
-  byId('outcome-title').textContent = title
-  byId('outcome-text').textContent = text ?? ''
-  byId('outcome-body').hidden = body === undefined
-  byId('outcome-body').textContent = body === undefined ? '' : JSON.stringify(body, null, 2)
+  byId('outcome').replaceChildren(said)
+  if (body !== undefined) byId('outcome').append(element('pre', JSON.stringify(body, null, 2)))
 }
 
 export function showActivity() {

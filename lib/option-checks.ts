@@ -96,7 +96,7 @@ export function checkAuthorizationEndpoint(
 /** A store of the host's own has all methods; a URL or an ioredis client is for the Redis store. */
 export function checkStore(store: unknown): TokenStore | Redis | Cluster | string | undefined {
   if (store === undefined || typeof store === 'string') {
-    if (store === undefined || /^(?:rediss?:|unix:|\/)/.test(store)) return store
+    if (store === undefined || /^(?:rediss?:|\/)/.test(store)) return store
     throw new ConfigError(
       'bad_store_url',
       'store',

@@ -133,7 +133,7 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
       const entry = live(key)
       if (!entry) return false
       if (entry.op === move.op) return true
-      if (entry.link !== from) return false
+      if (entry.link !== from || move.to < from) return false
       const moved = now()
       const passed: number[] = Array(Math.min(4, move.to - from)).fill(moved)
       entry.superseded = [...passed, ...entry.superseded].slice(0, 4)

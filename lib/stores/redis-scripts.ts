@@ -87,7 +87,7 @@ local from, to, op, expiresIn = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], t
 local record = read(KEYS[1])
 if not record then return 0 end
 if record[OP] == op then return 1 end
-if record[LINK] ~= from then return 0 end
+if record[LINK] ~= from or to < from then return 0 end
 
 -- After a failover the clock may be another one: never before the last move.
 local moved = math.max(record[MOVED], now() - record[INSERTED])

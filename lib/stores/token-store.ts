@@ -76,6 +76,7 @@ export const MAX_GRANTS_PER_CLIENT = 100
  *
  * - Stores use their own clock: callers pass durations and get ages, so that app servers may disagree on the time.
  * - Reads are as fresh as writes: from a primary, not from a replica that lags.
+ * - Keys have the documented form, and all texts are well-formed Unicode: the caller has checked.
  * - "Atomic" means: against every other call for the same key, from any process.
  */
 export interface TokenStore {
@@ -87,7 +88,7 @@ export interface TokenStore {
 
   /**
    * Moves the grant from link `from`, if that is still its link and it has not expired, and says whether it did.
-   * True too when this very move (`move.op`) was the last one made. Atomic: of many callers that move from the same
+   * True too when this very move (`move.op`) was the last one made. A chain never goes back: false for `to` < `from`. Atomic: of many callers that move from the same
    * link to a later one, exactly one wins.
    */
   advance(key: GrantKey, from: number, move: GrantMove): Promise<boolean>
@@ -95,13 +96,16 @@ export interface TokenStore {
   /** Removes the grant, from the index as well; false when it was not there. Nothing brings it back. */
   revoke(key: GrantKey): Promise<boolean>
 
-  /** The live grants of a subject, in pages. Costs what the subject has, never a scan of others. */
+  /** The live grants of a subject, in pages, in no promised order. Costs what the subject has, never a scan of others. */
   list(subject: string, page?: Page): Promise<GrantPage>
 
   /** Removes the live grants of a subject and says how many there were. */
   revokeAll(subject: string, filter?: GrantFilter): Promise<number>
 
-  /** Sets a short-lived key for `ttl` seconds; false, and nothing changed, when it holds another value. Atomic. */
+  /**
+   * Sets a short-lived key for `ttl` seconds. When it is there already nothing changes, not even how long it lives:
+   * true when it holds this very value, since a command may be sent twice; false when it holds another. Atomic.
+   */
   put(key: string, value: string, ttl: number): Promise<boolean>
 
   /** The value of a short-lived key. */

@@ -40,7 +40,7 @@ export function storeContract(options: StoreContractOptions): void {
   const { createStore, test, describe = (_title, body) => body(), resolution = 0.01 } = options
 
   /** A short life, a wait after which it is surely over, and a wait that every clock can tell from none. */
-  const brief = Math.max(0.15, 3 * resolution)
+  const brief = Math.max(0.25, 3 * resolution)
   const outlive = () => delay(1000 * (brief + 2 * resolution + 0.05))
   const tick = () => delay(1000 * (2 * resolution + 0.01))
 
@@ -534,14 +534,16 @@ async function find(store: TokenStore, key: string): Promise<StoredGrant> {
 
 async function listAll(store: TokenStore, subject: string, limit?: number): Promise<StoredGrant[]> {
   const grants: StoredGrant[] = []
-  let after: string | undefined
-  do {
-    const page = await store.list(subject, { ...(limit && { limit }), ...(after !== undefined && { after }) })
+  const places = new Set<string>()
+  let page = await store.list(subject, limit === undefined ? {} : { limit })
+  while (true) {
     assert.ok(page.grants.length <= (limit ?? 100), 'no more than the limit')
     grants.push(...page.grants)
-    after = page.next
-  } while (after !== undefined)
-  return grants
+    if (page.next === undefined) return grants
+    assert.ok(!places.has(page.next), 'the pages come to an end')
+    places.add(page.next)
+    page = await store.list(subject, { ...(limit && { limit }), after: page.next })
+  }
 }
 
 async function keysOf(store: TokenStore, subject: string, limit?: number): Promise<string[]> {

@@ -1,0 +1,458 @@
+// The store against a real Redis: the contract on every kind of client, then what only Redis can get wrong.
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { Cluster, Redis } from 'ioredis'
+import { type RedisStoreOptions, redisStore } from '../../lib/stores/redis'
+import type { GrantMove, GrantRecord, TokenStore } from '../../lib/stores/token-store'
+import { storeContract } from '../../lib/testing'
+import { type RedisServer, startRedis } from '../support/redis-server'
+
+let server: RedisServer
+let redis: Redis
+beforeAll(async () => {
+  server = await startRedis()
+  redis = new Redis(server.url)
+})
+afterAll(async () => {
+  redis.disconnect()
+  await server.stop()
+})
+
+const opened: TokenStore[] = []
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()))
+})
+
+describe('the contract, on a connection of its own', () => {
+  storeContract({ describe, test, createStore: () => redisStore({ url: server.url }) })
+})
+
+describe('the contract, on a client whose options change keys and replies', () => {
+  let client: Redis<'resp3'>
+  beforeAll(() => {
+    client = new Redis(server.port, '127.0.0.1', {
+      keyPrefix: 'host:',
+      stringNumbers: true,
+      replyMapping: 'resp3',
+      enableAutoPipelining: true,
+    })
+  })
+  afterAll(() => client.disconnect())
+  storeContract({ describe, test, createStore: () => redisStore({ client }) })
+})
+
+describe('the contract, on a cluster: every operation keeps to one slot', () => {
+  let node: RedisServer
+  let cluster: Cluster
+  beforeAll(async () => {
+    node = await startRedis({ args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'] })
+    const admin = new Redis(node.url)
+    await admin.cluster('ADDSLOTS', ...Array.from({ length: 16384 }, (_, slot) => slot))
+    while (!(await admin.cluster('INFO')).includes('cluster_state:ok')) await delay(20)
+    admin.disconnect()
+    cluster = new Cluster([{ host: '127.0.0.1', port: node.port }], { enableAutoPipelining: true })
+    await once(cluster, 'ready')
+  })
+  afterAll(async () => {
+    cluster.disconnect()
+    await node.stop()
+  })
+  storeContract({ describe, test, createStore: () => redisStore({ client: cluster }) })
+})
+
+describe('keys and values', () => {
+  test('every key has the tag of its partition, and says nothing about the grant', async () => {
+    const store = aStore({ prefix: 'keys:' })
+    const grant = aGrant({ client: 'the-client', data: 'the-data' })
+    await store.insert(grant)
+    await store.advance(grant.key, 0, aMove(1))
+    const id = (name: string) => name.slice(5)
+    expect((await redis.keys('keys:*')).sort()).toEqual(
+      [`keys:{${PARTITION}}${id(grant.key)}`, `keys:{${PARTITION}}s${id(grant.subject)}`].sort(),
+    )
+    await store.put('jti:1', 'value', 60)
+    expect(await redis.keys('keys:k:*')).toEqual(['keys:k:jti:1'])
+  })
+
+  test('every key expires by itself: the grant when it does, the index with the last of its grants', async () => {
+    const store = aStore({ prefix: 'ttl:' })
+    const grant = aGrant({ expiresIn: 100, endsIn: 1000 })
+    await store.insert(grant)
+    await store.insert(aGrant({ subject: grant.subject, expiresIn: 100, endsIn: 500 }))
+    await store.put('key', 'value', 10)
+    const ttl = async (pattern: string) => redis.ttl((await redis.keys(pattern))[0] ?? '')
+    expect(await ttl(`ttl:{*}${grant.key.slice(5)}`)).toBeCloseTo(100, -1)
+    expect(await ttl('ttl:{*}s*')).toBeCloseTo(1000, -1)
+    expect(await ttl('ttl:k:*')).toBeCloseTo(10, -1)
+    await store.advance(grant.key, 0, aMove(1, { expiresIn: 5000 }))
+    expect(await ttl(`ttl:{*}${grant.key.slice(5)}`)).toBeCloseTo(1000, -1)
+  })
+
+  test('the index is pruned on insert, and list drops what is gone', async () => {
+    const store = aStore({ prefix: 'prune:' })
+    const index = async () => redis.zcard((await redis.keys('prune:{*}s*'))[0] ?? '')
+    const { subject } = aGrant()
+    await store.insert(aGrant({ subject, endsIn: 0.1 }))
+    await store.insert(aGrant({ subject, expiresIn: 0.1 }))
+    await store.insert(aGrant({ subject }))
+    expect(await index()).toBe(3)
+    await delay(1200)
+    await store.insert(aGrant({ subject }))
+    expect(await index()).toBe(3)
+    expect((await store.list(subject)).grants).toHaveLength(2)
+    expect(await index()).toBe(2)
+  })
+
+  test('a grant takes no more memory after 100 rotations', async () => {
+    const store = aStore({ prefix: 'growth:' })
+    const { key } = await inserted(store)
+    const sizes: number[] = []
+    for (let link = 0; link < 104; link++) {
+      await store.advance(key, link, aMove(link + 1))
+      sizes.push(await memoryOf('growth:*'))
+    }
+    // Times and link numbers take a byte or two more as they grow: the rounded size of the allocation may step up once.
+    expect(sizes[103] as number).toBeLessThanOrEqual((sizes[3] as number) + 64)
+  })
+
+  test('a live grant of 200 bytes takes at most 500 bytes, with its share of the index', async () => {
+    const store = aStore()
+    await redis.flushall()
+    const phone = aGrant({ data: 'x'.repeat(200), client: 'a-client-of-ours' })
+    const laptop = aGrant({ ...phone, key: aGrant().key })
+    for (const grant of [phone, laptop]) {
+      await store.insert(grant)
+      for (let link = 0; link < 10; link++) await store.advance(grant.key, link, aMove(link + 1))
+    }
+    expect((await memoryOf('oauth:*')) / 2).toBeLessThanOrEqual(500)
+  })
+
+  describe('a value that this store did not write is refused, not taken for a grant', () => {
+    const record = {
+      link: 0,
+      inserted: 1e12,
+      moved: 0,
+      ends: 1e9,
+      op: false,
+      superseded: '{}',
+      subject: '"s"',
+      client: '"c"',
+      data: '"d"',
+    }
+    const packed = (said: object) => `cmsgpack.pack({${Object.values({ ...record, ...said }).join()}})`
+    test.each([
+      ['text', '"text"'],
+      ['nothing', '""'],
+      ['JSON', `'{"link":0}'`],
+      ['half a record', `string.sub(${packed({})}, 1, -3)`],
+      ['a record and more', `${packed({})} .. "\\0"`],
+      ['a record with one field more', packed({ more: 1 })],
+      ['a record with one field less', packed({ data: 'nil' })],
+      ['a link as text', packed({ link: '"0"' })],
+      ['a link that is no whole number', packed({ link: 0.5 })],
+      ['a link below zero', packed({ link: -1 })],
+      ['a link that is no number', packed({ link: '0/0' })],
+      ['a time as text', packed({ inserted: '"1"' })],
+      ['an infinite time', packed({ ends: 'math.huge' })],
+      ['an op that is a number', packed({ op: 1 })],
+      ['an op that is true', packed({ op: true })],
+      ['superseded times as text', packed({ superseded: '"1"' })],
+      ['superseded times with a text', packed({ superseded: '{"1"}' })],
+      ['a subject that is a number', packed({ subject: 1 })],
+      ['a client that is a number', packed({ client: 1 })],
+      ['data that is a table', packed({ data: '{}' })],
+    ])('%s', async (_, value) => {
+      const store = aStore()
+      const { key, subject } = await inserted(store)
+      const name = `oauth:{${PARTITION}}${key.slice(5)}`
+      await redis.eval(`return redis.call('SET', KEYS[1], ${value})`, 1, name)
+      const written = await redis.getBuffer(name)
+
+      await expect(store.find(key)).rejects.toThrow()
+      await expect(store.advance(key, 0, aMove(1))).rejects.toThrow()
+      await expect(store.list(subject)).rejects.toThrow()
+      expect(await redis.getBuffer(name)).toEqual(written)
+      // "Log out everywhere" doesn't stop at it.
+      expect(await store.revokeAll(subject)).toBe(1)
+      expect(await store.find(key)).toBeUndefined()
+    })
+
+    test('what it would accept is what it writes', async () => {
+      const store = aStore()
+      const { key } = await inserted(store)
+      const name = `oauth:{${PARTITION}}${key.slice(5)}`
+      await redis.eval(`return redis.call('SET', KEYS[1], ${packed({})})`, 1, name)
+      expect(await store.find(key)).toMatchObject({ link: 0, client: 'c', data: 'd' })
+    })
+  })
+})
+
+describe('scripts', () => {
+  test('SCRIPT FLUSH goes unnoticed', async () => {
+    const store = aStore()
+    const { key, subject } = await inserted(store)
+    const flushed = async <T>(call: () => Promise<T>) => {
+      await redis.script('FLUSH')
+      return call()
+    }
+    for (let round = 0; round < 2; round++) {
+      await flushed(() => inserted(store, { subject }))
+      expect(await flushed(() => store.find(key))).toMatchObject({ link: round })
+      expect(await flushed(() => store.advance(key, round, aMove(round + 1)))).toBe(true)
+      expect((await flushed(() => store.list(subject))).grants).toHaveLength(round + 2)
+      expect(await flushed(() => store.put(key, `${round}`, 60))).toBe(true)
+      expect(await flushed(() => store.get(key))).toBe(`${round}`)
+      expect(await flushed(() => store.take(key))).toBe(`${round}`)
+    }
+    expect(await flushed(() => store.revoke(key))).toBe(true)
+    expect(await flushed(() => store.revokeAll(subject))).toBe(2)
+  })
+
+  test('SCRIPT FLUSH in the middle of many calls goes unnoticed', async () => {
+    const store = aStore()
+    const { key } = await inserted(store)
+    const calls = Array.from({ length: 100 }, async (_, i) => {
+      if (i % 10 === 0) await redis.script('FLUSH')
+      return store.advance(key, 0, aMove(0))
+    })
+    expect(await Promise.all(calls)).toEqual(Array(100).fill(true))
+  })
+
+  test("take the place of no command of the host's", async () => {
+    const client = new Redis(server.url)
+    const own = ['insert', 'find', 'advance', 'revoke', 'page', 'forget', 'put', 'take']
+    for (const name of own) client.defineCommand(name, { lua: `return '${name}'`, numberOfKeys: 0 })
+    const builtIn = client.get
+    const store = redisStore({ client })
+    await inserted(store)
+    const commands = client as unknown as Record<string, () => Promise<string>>
+    for (const name of own) expect(await commands[name]?.()).toBe(name)
+    expect(client.get).toBe(builtIn)
+    client.disconnect()
+  })
+
+  test('an error carries no arguments: they are not for logs', async () => {
+    const store = aStore()
+    const { subject } = await inserted(store)
+    await redis.set(`oauth:{${PARTITION}}s${subject.slice(5)}`, 'no index')
+    const grant = aGrant({ subject, data: 'confidential' })
+    const error = await store.insert(grant).catch((cause: unknown) => cause)
+    expect(error).toBeInstanceOf(Error)
+    expect(inspect(error, { depth: 10 })).not.toContain('confidential')
+    // Nor is anything half written.
+    expect(await store.find(grant.key)).toBeUndefined()
+  })
+})
+
+describe('the connection', () => {
+  test("close() leaves the host's client open, and any listener of its own behind", async () => {
+    const client = new Redis(server.url)
+    await once(client, 'ready')
+    const listeners = () => client.eventNames().map((name) => client.listenerCount(name))
+    const before = listeners()
+    const store = redisStore({ client })
+    await inserted(store)
+    await store.close()
+    expect(client.status).toBe('ready')
+    expect(await client.ping()).toBe('PONG')
+    expect(listeners()).toEqual(before)
+    client.disconnect()
+  })
+
+  test("connects a host's client that is still waiting to be used", async () => {
+    const client = new Redis(server.url, { lazyConnect: true })
+    const store = redisStore({ client })
+    await inserted(store)
+    client.disconnect()
+  })
+
+  test('close() ends the connection that it opened, once what is in flight is answered', async () => {
+    const connectionName = `closed-${randomId()}`
+    const isConnected = async () => String(await redis.client('LIST')).includes(connectionName)
+    const store = aStore({ options: { connectionName } })
+    const { key } = await inserted(store)
+    expect(await isConnected()).toBe(true)
+    const inFlight = Array.from({ length: 20 }, () => store.find(key))
+    await Promise.all([store.close(), store.close()])
+    expect((await Promise.all(inFlight)).every((grant) => grant?.key === key)).toBe(true)
+    await eventually(async () => expect(await isConnected()).toBe(false))
+    await expect(store.find(key)).rejects.toThrow('closed')
+  })
+
+  test('the first calls wait until it is made', async () => {
+    const store = aStore()
+    expect(await Promise.all(Array.from({ length: 50 }, () => store.get('none')))).toEqual(
+      Array(50).fill(undefined),
+    )
+  })
+
+  test('a Redis that is down: every call rejects soon, none is made later, and its return is noticed', async () => {
+    const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
+    const store = redisStore({ url: own.url })
+    const { key } = await inserted(store)
+    await own.kill()
+
+    const began = performance.now()
+    const calls = await Promise.allSettled(Array.from({ length: 100 }, () => store.advance(key, 0, aMove(1))))
+    expect(performance.now() - began).toBeLessThan(800)
+    expect(calls.every(({ status }) => status === 'rejected')).toBe(true)
+    await eventually(() =>
+      expect(store.find(key)).rejects.toMatchObject({
+        message: 'Redis is not connected.',
+        cause: { code: 'ECONNREFUSED' },
+      }),
+    )
+
+    await own.restart()
+    const back = performance.now()
+    await eventually(async () => expect(await store.find(key)).toMatchObject({ link: 0 }))
+    expect(performance.now() - back).toBeLessThan(2000)
+    await store.close()
+    await own.stop()
+  })
+
+  test('a Redis that is frozen: every call rejects, its return is noticed, close() does not hang', async () => {
+    const own = await startRedis()
+    const store = redisStore({ url: own.url })
+    const { key } = await inserted(store)
+    own.pause()
+    const began = performance.now()
+    for (let round = 0; round < 3; round++) {
+      const calls = await Promise.allSettled(Array.from({ length: 100 }, () => store.find(key)))
+      expect(calls.every(({ status }) => status === 'rejected')).toBe(true)
+    }
+    // A second until it is given up, then half a second each.
+    expect(performance.now() - began).toBeLessThan(3000)
+
+    own.resume()
+    const back = performance.now()
+    await eventually(async () => expect(await store.find(key)).toMatchObject({ link: 0 }))
+    expect(performance.now() - back).toBeLessThan(2000)
+
+    own.pause()
+    const closing = performance.now()
+    await store.close()
+    expect(performance.now() - closing).toBeLessThan(1000)
+    await own.stop()
+  })
+
+  test.each(['reachable', 'unreachable'])(
+    'close() leaves no handle open: a process ends by itself (%s)',
+    async (kind) => {
+      const url = kind === 'reachable' ? server.url : 'redis://127.0.0.1:1'
+      const program = `
+        const { redisStore } = require(${JSON.stringify(join(__dirname, '../../lib/stores/redis.ts'))})
+        const store = redisStore({ url: ${JSON.stringify(url)} })
+        store.get('none')
+          .then(() => 'answered', () => 'rejected')
+          .then((outcome) => console.log(outcome))
+          .then(() => store.close())
+          .then(() => console.log('closed'))`
+      const child = spawn(process.execPath, ['--require', 'tsx/cjs', '--eval', program])
+      let output = ''
+      for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
+      while (!output.includes('closed') && child.exitCode === null) await delay(10)
+      const closed = performance.now()
+      if (child.exitCode === null) await once(child, 'exit')
+      expect(output).toBe(`${kind === 'reachable' ? 'answered' : 'rejected'}\nclosed\n`)
+      expect(performance.now() - closed).toBeLessThan(1000)
+    },
+  )
+})
+
+describe('a Redis that may evict', () => {
+  let own: RedisServer
+  let admin: Redis
+  beforeAll(async () => {
+    own = await startRedis()
+    admin = new Redis(own.url)
+  })
+  afterAll(async () => {
+    admin.disconnect()
+    await own.stop()
+  })
+
+  async function warningsWith(maxmemory: string, policy: string): Promise<string[][]> {
+    await admin.config('SET', 'maxmemory', maxmemory)
+    await admin.config('SET', 'maxmemory-policy', policy)
+    const warnings: string[][] = []
+    const store = redisStore({ url: own.url, onWarning: (code, message) => warnings.push([code, message]) })
+    await store.get('none')
+    await delay(50)
+    // Once, and not again after each reconnection.
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    await eventually(() => store.get('none'))
+    await delay(50)
+    await store.close()
+    return warnings
+  }
+
+  test.each(['allkeys-lru', 'volatile-ttl'])('with %s there is one warning', async (policy) => {
+    expect(await warningsWith('100mb', policy)).toEqual([
+      ['redis_may_evict', expect.stringContaining(policy)],
+    ])
+  })
+
+  test('with noeviction there is none, nor without a limit of memory', async () => {
+    expect(await warningsWith('100mb', 'noeviction')).toEqual([])
+    expect(await warningsWith('0', 'allkeys-lru')).toEqual([])
+  })
+})
+
+const PARTITION = '3fa9'
+
+function randomId(length = 22): string {
+  return randomBytes(32).toString('base64url').slice(0, length)
+}
+
+function aGrant(said: Partial<GrantRecord> = {}): GrantRecord {
+  return {
+    key: `${PARTITION}.${randomId()}`,
+    subject: `${PARTITION}.${randomId()}`,
+    client: 'client',
+    data: 'data',
+    link: 0,
+    expiresIn: 30 * 24 * 3600,
+    endsIn: 90 * 24 * 3600,
+    ...said,
+  }
+}
+
+async function inserted(store: TokenStore, said: Partial<GrantRecord> = {}): Promise<GrantRecord> {
+  const grant = aGrant(said)
+  await store.insert(grant)
+  return grant
+}
+
+function aMove(to: number, said: Partial<GrantMove> = {}): GrantMove {
+  return { op: randomId(16), to, expiresIn: 30 * 24 * 3600, ...said }
+}
+
+/** Closed after the test. */
+function aStore(options: RedisStoreOptions = {}): TokenStore {
+  const store = redisStore({ url: server.url, ...options })
+  opened.push(store)
+  return store
+}
+
+async function memoryOf(pattern: string): Promise<number> {
+  let bytes = 0
+  for (const key of await redis.keys(pattern)) bytes += (await redis.memory('USAGE', key)) ?? 0
+  return bytes
+}
+
+async function eventually<T>(check: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + 5000
+  while (true) {
+    try {
+      return await check()
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await delay(20)
+    }
+  }
+}

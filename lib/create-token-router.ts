@@ -1,5 +1,6 @@
 // Options in, router out: puts the parts together and mounts the endpoints. No rule of the protocol is here.
 import { type AuthorizationRequest, readAuthorizationRequest } from './authorization/authorization-request'
+import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
 import { createAuthenticateClient } from './client-auth/authenticate'
 import { isPublic } from './clients/client'
@@ -14,6 +15,7 @@ import { tokenEndpoint } from './endpoints/token'
 import { createEmitter, type OnEvent } from './events'
 import { createAccountFor } from './grants/account-check'
 import { createFindToken } from './grants/find-token'
+import { createGrantRecords } from './grants/grant-record'
 import type { GrantContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
@@ -44,6 +46,8 @@ export interface TokenRouter extends Middleware {
   ): Promise<AuthorizationRequest>
   /** Makes the code for a request that the user approved. */
   readonly issueCode: IssueCode
+  /** Where to send the browser when the user said no to such a request. */
+  readonly deny: DenyRequest
   /** A user's grants, to list and to end. */
   readonly grants: UserGrants
   /** Middleware that lets requests with a good access token of this server pass. */
@@ -68,14 +72,16 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const emit = createEmitter(options.onEvent)
   const keys = createSigningKeys(options.signingKeys)
   const links = createLinks(issuer, options.secrets)
+  const records = createGrantRecords(issuer, options.secrets)
   const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
   const limits = createRateLimits(options.rateLimit, emit)
-  const findClient = createFindClient(options.clients, emit)
-  const findToken = createFindToken({ issuer, keys, links, store, lifetimes, overlap, now })
+  const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
+  const findToken = createFindToken({ issuer, keys, links, records, store, lifetimes, overlap, now })
   const readClientRequest = createReadClientRequest(
     createAuthenticateClient(options.clientAuthMethods, findClient),
   )
-  const issueCode = createIssueCode({ issuer, links, store, lifetimes, now, emit })
+  const issueCode = createIssueCode({ issuer, links, records, store, lifetimes, now, emit })
+  const deny = createDenyRequest(issuer, emit)
   const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
   const readRequest = (parameters: Parameters) => readAuthorizationRequest(parameters, rules)
 
@@ -83,17 +89,18 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     issuer,
     store,
     links,
+    records,
     lifetimes,
     overlap,
     codeReplaySeconds: options.codeReplaySeconds,
     rotates: rotation(options),
     emit,
-    newGrant: createNewGrant({ issuer, store, links, lifetimes, now }),
+    newGrant: createNewGrant({ issuer, store, links, records, lifetimes, now }),
   }
 
   const endpoints = [
     ...(options.authorize
-      ? [authorizationEndpoint({ issuer, readRequest, authorize: options.authorize, issueCode, emit })]
+      ? [authorizationEndpoint({ issuer, readRequest, authorize: options.authorize, issueCode, deny, emit })]
       : []),
     tokenEndpoint({
       readClientRequest,
@@ -126,7 +133,8 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     readAuthorizationRequest: (parameters: URLSearchParams | Readonly<Record<string, unknown>>) =>
       readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : flatten(parameters))),
     issueCode,
-    grants: createUserGrants({ issuer, store, lifetimes, now, emit }),
+    deny,
+    grants: createUserGrants({ issuer, store, records, lifetimes, now, emit }),
     requireAccessToken: createRequireAccessToken({ issuer, audience: options.audience, keys, store, now }),
     async close() {
       limits.byAddress.close()

@@ -23,8 +23,10 @@ export type OAuthErrorCode =
   | 'registration_not_supported'
   | 'server_error'
   | 'temporarily_unavailable'
+  // A grant type of the host's own may have codes of its own (RFC 6749 §8.5).
+  | (string & {})
 
-const STATUS: Partial<Record<OAuthErrorCode, number>> = {
+const STATUS: Readonly<Record<string, number>> = {
   invalid_client: 401,
   invalid_token: 401,
   insufficient_scope: 403,

@@ -32,7 +32,7 @@ export interface AuthorizationDeniedEvent {
 export interface RequestRefusedEvent {
   readonly type: 'request.refused'
   readonly endpoint: string
-  /** The status and the code that the client got. */
+  /** The status and the code of the answer; 303 where the browser took it to the client. */
   readonly status: number
   readonly error: string
   /** The true reason, which the client is not told. */
@@ -127,7 +127,7 @@ function writeTrouble(event: TokenRouterEvent): void {
   if (event.type === 'store.trouble' || event.type === 'host.trouble') {
     console.error(`express-token-endpoint: ${event.operation} failed: ${describe(event.cause)}`)
   }
-  if (event.type === 'request.refused' && event.status === 500) {
+  if (event.type === 'request.refused' && event.error === 'server_error') {
     console.error(`express-token-endpoint: ${event.endpoint} failed: ${describe(event.cause)}`)
   }
 }

@@ -1,11 +1,12 @@
 // The public surface.
 export type { AuthorizationRequest } from './authorization/authorization-request'
+export type { Denial, DenyRequest } from './authorization/deny-request'
 export type { IssueCode, IssuedCode } from './authorization/issue-code'
 export type { ClientAuthMethod, ClientAuthRequest, ClientCredentials } from './client-auth/client-auth-method'
 export type { Client, FindClient } from './clients/client'
 export { createClientSecret, hashClientSecret } from './clients/client-secret'
 export { createTokenRouter, type TokenRouter } from './create-token-router'
-export type { AuthorizeFunction, Denial, InteractiveRequest } from './endpoints/authorization'
+export type { AuthorizeFunction, InteractiveRequest } from './endpoints/authorization'
 export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } from './errors'
 export type {
   AuthorizationDeniedEvent,

@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { ClientAuthMethod } from './client-auth/client-auth-method'
 import { ConfigError } from './errors'
 import type { GrantType } from './grants/grant-type'
+import { isScopeWord } from './grants/scope'
 import type { CorsOption } from './http/cors'
 import type { RateLimitOptions } from './http/rate-limit'
 import { STORE_METHODS } from './stores/guarded-store'
@@ -220,7 +221,7 @@ export function checkDistinct(option: string, named: readonly { readonly name: s
 }
 
 export function checkScopeWord(word: unknown, i: number): string {
-  if (typeof word === 'string' && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(word)) return word
+  if (isScopeWord(word)) return word
   throw new ConfigError(
     'bad_scope',
     `scopes[${i}]`,

@@ -6,7 +6,7 @@ import { OAuthError, type OAuthErrorCode } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import { parseScope } from '../grants/scope'
 import type { Parameters } from '../parameters'
-import { redirectTo } from './redirect'
+import { errorRedirect } from './redirect'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
 export interface AuthorizationRequest {
@@ -46,8 +46,7 @@ export async function readAuthorizationRequest(
 ): Promise<AuthorizationRequest> {
   const clientId = parameters.require('client_id')
   const client = await findClient(clientId)
-  if (!client || client.client_id !== clientId)
-    throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
+  if (!client) throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
   const redirectUri = redirectUriOf(parameters, client)
   const state = parameters.get('state')
 
@@ -55,12 +54,7 @@ export async function readAuthorizationRequest(
     new OAuthError(code, description, {
       reason,
       clientId,
-      redirectTo: redirectTo(redirectUri, {
-        error: code,
-        error_description: description,
-        state,
-        iss: issuer,
-      }),
+      redirectTo: errorRedirect({ redirectUri, state }, { code, description }, issuer),
     })
 
   if (parameters.get('request') !== undefined)

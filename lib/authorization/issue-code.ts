@@ -1,8 +1,8 @@
 // The end of an authorization: the user's approval becomes a grant, and link 0 of it is the code (RFC 6749 §4.1.2).
-import { ConfigError } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Lifetimes } from '../grants/grant'
+import type { GrantRecords } from '../grants/grant-record'
 import { openGrant } from '../grants/open-grant'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
@@ -20,28 +20,21 @@ export type IssueCode = (request: AuthorizationRequest, approval: Approval) => P
 export function createIssueCode(services: {
   issuer: string
   links: Links
+  records: GrantRecords
   store: TokenStore
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, links, store, lifetimes, now, emit } = services
+  const { issuer, links, records, store, lifetimes, now, emit } = services
 
   return async (request, approval) => {
-    const scope = approval.scope ?? request.scope
-    if (!scope.every((word) => request.scope.includes(word))) {
-      throw new ConfigError(
-        'wider_approval',
-        'approval.scope',
-        'holds more than was asked for.',
-        'Grant a part of request.scope.',
-      )
-    }
     const { grantId, grant, record } = openGrant({
       issuer,
       client: request.client,
       approval,
-      scope,
+      asked: request.scope,
+      records,
       lifetimes,
       now,
       code: {
@@ -53,7 +46,13 @@ export function createIssueCode(services: {
       },
     })
     await store.insert(record)
-    emit({ type: 'code.issued', grant: record.key, clientId: record.client, subject: grant.subject, scope })
+    emit({
+      type: 'code.issued',
+      grant: record.key,
+      clientId: record.client,
+      subject: grant.subject,
+      scope: grant.scope,
+    })
     const code = links.encode('code', { grantId, number: 0 })
     return { code, redirectTo: redirectTo(request.redirectUri, { code, state: request.state, iss: issuer }) }
   }

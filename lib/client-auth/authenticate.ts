@@ -37,11 +37,7 @@ export function createAuthenticateClient(
       })
     }
 
-    // RFC 6749 App. A.1: what is no client_id need not be looked for.
-    const known = /^[\x20-\x7E]{1,255}$/.test(credentials.clientId)
-      ? await findClient(credentials.clientId)
-      : undefined
-    const client = known?.client_id === credentials.clientId ? known : undefined
+    const client = await findClient(credentials.clientId)
     // Verified even where it is lost already, so that time does not tell an unknown client from a wrong secret.
     const proved = await method.verify(credentials, client)
     if (!client) throw refused('unknown_client', credentials.clientId)

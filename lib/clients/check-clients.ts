@@ -30,7 +30,8 @@ export function checkClients(
   return clients as Client[]
 }
 
-function checkClient(client: Client, option: string, methods: readonly ClientAuthMethod[]): void {
+/** @throws {ConfigError} naming the member of the record. */
+export function checkClient(client: Client, option: string, methods: readonly ClientAuthMethod[]): void {
   if (
     typeof client !== 'object' ||
     client === null ||
@@ -62,7 +63,7 @@ function checkClient(client: Client, option: string, methods: readonly ClientAut
       'Make it with createClientSecret() or hashClientSecret(secret).',
     )
   }
-  if (method.startsWith('client_secret_') && hashes.length === 0) {
+  if (NEED_SECRET.includes(method) && hashes.length === 0) {
     throw new ConfigError(
       'missing_client_secret',
       `${option}.client_secret_hash`,
@@ -78,8 +79,30 @@ function checkClient(client: Client, option: string, methods: readonly ClientAut
       'Remove it, or choose another token_endpoint_auth_method.',
     )
   }
+  checkList(client.grant_types, `${option}.grant_types`)
+  checkList(client.redirect_uris, `${option}.redirect_uris`)
   for (const [j, uri] of (client.redirect_uris ?? []).entries())
     checkRedirectUri(uri, `${option}.redirect_uris[${j}]`)
+  if (client.scope !== undefined && typeof client.scope !== 'string') {
+    throw new ConfigError(
+      'bad_client_scope',
+      `${option}.scope`,
+      'is not a text.',
+      'Separate its words by spaces (RFC 7591 §2).',
+    )
+  }
+}
+
+const NEED_SECRET = ['client_secret_basic', 'client_secret_post']
+
+function checkList(value: unknown, option: string): void {
+  if (value === undefined || (Array.isArray(value) && value.every((one) => typeof one === 'string'))) return
+  throw new ConfigError(
+    'bad_client_list',
+    option,
+    'is not a list of texts.',
+    'Give a list, even of one (RFC 7591 §2).',
+  )
 }
 
 /** RFC 6749 §3.1.2: absolute and without a fragment. Schemes that a browser runs are no place to send a code to. */

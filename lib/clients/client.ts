@@ -7,19 +7,19 @@
 export interface Client {
   readonly client_id: string
   /** Shown to the user on the host's consent page. */
-  readonly client_name?: string
+  readonly client_name?: string | undefined
   /** Hash of the secret, by `createClientSecret` or `hashClientSecret`; two of them while a secret is being changed. */
-  readonly client_secret_hash?: string | readonly string[]
+  readonly client_secret_hash?: string | readonly string[] | undefined
   /** Compared character by character (RFC 9700 §2.1). */
-  readonly redirect_uris?: readonly string[]
+  readonly redirect_uris?: readonly string[] | undefined
   /** What it may ask at the token endpoint; `['authorization_code']` unless told (RFC 7591 §2). */
-  readonly grant_types?: readonly string[]
+  readonly grant_types?: readonly string[] | undefined
   /** How it authenticates; `client_secret_basic` unless told (RFC 7591 §2). `none` makes it a public client. */
-  readonly token_endpoint_auth_method?: string
+  readonly token_endpoint_auth_method?: string | undefined
   /** The scope it may ask for, separated by spaces; all that the server knows unless told. */
-  readonly scope?: string
+  readonly scope?: string | undefined
   /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3); `web` unless told. */
-  readonly application_type?: 'web' | 'native'
+  readonly application_type?: 'web' | 'native' | undefined
   readonly [metadata: string]: unknown
 }
 

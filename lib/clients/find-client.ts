@@ -1,19 +1,38 @@
 // Where clients come from: a list that was checked at start, or a function of the host's.
+import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
+import { checkClient } from './check-clients'
 import type { Client, FindClient } from './client'
 
-export function createFindClient(clients: readonly Client[] | FindClient, emit: OnEvent): FindClient {
+/** RFC 6749 App. A.1: what is no client_id need not be looked for. */
+const CLIENT_ID = /^[\x20-\x7E]{1,255}$/
+
+export function createFindClient(
+  clients: readonly Client[] | FindClient,
+  methods: readonly ClientAuthMethod[],
+  emit: OnEvent,
+): FindClient {
   if (typeof clients !== 'function') {
     const byId = new Map(clients.map((client) => [client.client_id, client]))
     return (clientId) => byId.get(clientId)
   }
   return async (clientId) => {
+    if (!CLIENT_ID.test(clientId)) return undefined
     try {
-      return await clients(clientId)
+      const found = await clients(clientId)
+      if (!found || found.client_id !== clientId) return undefined
+      const client = withoutNulls(found)
+      checkClient(client, `clients(${JSON.stringify(clientId)})`, methods)
+      return client
     } catch (cause) {
       emit({ type: 'host.trouble', operation: 'clients', cause })
       throw unavailable('find_client_failed', cause)
     }
   }
+}
+
+/** A row of a table has null where a record has nothing. */
+function withoutNulls(client: Client): Client {
+  return Object.fromEntries(Object.entries(client).filter(([, value]) => value !== null)) as Client
 }

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import type { AuthorizationRequest } from '../authorization/authorization-request'
+import type { Denial, DenyRequest } from '../authorization/deny-request'
 import type { IssueCode } from '../authorization/issue-code'
-import { redirectTo } from '../authorization/redirect'
+import { errorRedirect } from '../authorization/redirect'
 import { OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
@@ -20,19 +21,6 @@ export interface InteractiveRequest extends AuthorizationRequest {
    * your session in it against forged posts (RFC 6819 §5.3.5).
    */
   readonly form: URLSearchParams | undefined
-}
-
-/** The user or the host said no (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
-export interface Denial {
-  readonly error:
-    | 'access_denied'
-    | 'login_required'
-    | 'consent_required'
-    | 'interaction_required'
-    | 'account_selection_required'
-    | 'invalid_scope'
-    | 'temporarily_unavailable'
-  readonly description?: string
 }
 
 /**
@@ -51,6 +39,7 @@ export interface AuthorizationEndpointOptions {
   readonly readRequest: (parameters: Parameters) => Promise<AuthorizationRequest>
   readonly authorize: AuthorizeFunction
   readonly issueCode: IssueCode
+  readonly deny: DenyRequest
   readonly emit: OnEvent
 }
 
@@ -59,6 +48,7 @@ export function authorizationEndpoint({
   readRequest,
   authorize,
   issueCode,
+  deny,
   emit,
 }: AuthorizationEndpointOptions): Endpoint {
   return {
@@ -72,7 +62,8 @@ export function authorizationEndpoint({
       // RFC 9700 §4.16: no page in front of which a user decides may be framed.
       res.setHeader('X-Frame-Options', 'DENY')
       res.setHeader('Cache-Control', 'no-store')
-      res.setHeader('Referrer-Policy', 'no-referrer')
+      // Not `no-referrer`, with which browsers say `Origin: null` of a page's own forms.
+      res.setHeader('Referrer-Policy', 'same-origin')
 
       // A form that was posted to a URL which already holds the request is a page of the host's, answered. Never is
       // one request read from both.
@@ -86,7 +77,9 @@ export function authorizationEndpoint({
         const decision = await askHost({ ...request, form }, req as Request, res as Response)
         if (!decision) return undefined
         return redirect(
-          'error' in decision ? deny(request, decision) : (await issueCode(request, decision)).redirectTo,
+          'error' in decision
+            ? deny(request, decision).redirectTo
+            : (await issueCode(request, decision)).redirectTo,
         )
       } catch (thrown) {
         throw thrown instanceof OAuthError ? toldToClient(thrown, request) : thrown
@@ -115,15 +108,6 @@ export function authorizationEndpoint({
     }
   }
 
-  /** A no is an answer like any other, and no fault of the client's. */
-  function deny(
-    request: AuthorizationRequest,
-    { error, description = 'The request was denied.' }: Denial,
-  ): string {
-    emit({ type: 'authorization.denied', clientId: request.client.client_id, error })
-    return errorRedirect(request, new OAuthError(error, description))
-  }
-
   function toldToClient(error: OAuthError, request: AuthorizationRequest): OAuthError {
     const { code, description, reason, cause } = error
     const clientId = request.client.client_id
@@ -131,16 +115,8 @@ export function authorizationEndpoint({
       reason,
       cause,
       clientId,
-      redirectTo: errorRedirect(request, error),
+      redirectTo: errorRedirect(request, error, issuer),
     })
-  }
-
-  /** RFC 6749 §4.1.2.1: the client is known, so the client is told. */
-  function errorRedirect(
-    { redirectUri, state }: AuthorizationRequest,
-    { code, description }: OAuthError,
-  ): string {
-    return redirectTo(redirectUri, { error: code, error_description: description, state, iss: issuer })
   }
 }
 
@@ -165,15 +141,25 @@ const STYLE = `body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15
 const ERROR_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`
 
 /** For the user, when there is no client to tell. Everything in it is ours: nothing of the request is echoed. */
-function errorPage({ description, code }: OAuthError): string {
+function errorPage({ description, code, status }: OAuthError): string {
+  const [what, advice] =
+    status >= 500 || status === 429
+      ? [
+          'The sign-in does not work at the moment',
+          'Nothing is wrong with your account. Go back and try again in a moment.',
+        ]
+      : [
+          'This sign-in cannot go on',
+          'The application that sent you here made a mistake. Go back to it, and tell its makers what follows.',
+        ]
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>This sign-in cannot go on</title>
+<title>${what}</title>
 <style>${STYLE}</style>
-<h1>This sign-in cannot go on</h1>
-<p>The application that sent you here made a mistake. Go back to it, and tell its makers what follows.</p>
+<h1>${what}</h1>
+<p>${advice}</p>
 <p>${escapeHtml(description)} <code>${code}</code></p>
 </html>
 `

@@ -8,9 +8,9 @@ import type { Issuance } from './grant-type'
 export type AccountFor = (issuance: Issuance, grantType: string) => Promise<Account>
 
 export function createAccountFor(findAccount: FindAccount, emit: OnEvent): AccountFor {
-  return async ({ grant, client, scope }, grantType) => {
+  return async ({ grant, client }, grantType) => {
     const authTime = new Date(grant.authTime)
-    const account = await ask(grant.subject, { client, scope, authTime, grantType })
+    const account = await ask(grant.subject, { client, scope: grant.scope, authTime, grantType })
     if (!account) throw refused('account_refused')
     // In whole seconds, as `auth_time` has it.
     const { notBefore } = account

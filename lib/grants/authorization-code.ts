@@ -2,7 +2,7 @@
 import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo, secondsSinceSuperseded } from './chain'
-import { absoluteLifetime, belongsTo, decodeGrant, idleLifetime } from './grant'
+import { absoluteLifetime, belongsTo, idleLifetime } from './grant'
 import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
 import { revokeReplayed } from './replay'
@@ -20,7 +20,7 @@ export const authorizationCode: GrantType = {
     if (!stored) throw refused('unknown_code')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = decodeGrant(stored.data)
+    const grant = context.records.open(stored)
     // A grant that began without a code has none to spend, whatever the MAC says.
     if (!grant.code) throw refused('unknown_code')
 

@@ -5,7 +5,8 @@ import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-toke
 import { grantKey, type Links } from '../tokens/link'
 import type { SigningKeys } from '../tokens/signing-keys'
 import { locate, type Position } from './chain'
-import { decodeGrant, type FoundGrant, type Lifetimes, secondsLeft } from './grant'
+import { type FoundGrant, type Lifetimes, secondsLeft } from './grant'
+import type { GrantRecords } from './grant-record'
 
 export type FoundToken = FoundGrant &
   (
@@ -23,12 +24,13 @@ export function createFindToken(services: {
   issuer: string
   keys: SigningKeys
   links: Links
+  records: GrantRecords
   store: TokenStore
   lifetimes: Lifetimes
   overlap: number
   now: () => number
 }): FindToken {
-  const { issuer, keys, links, store, lifetimes, overlap, now } = services
+  const { issuer, keys, links, records, store, lifetimes, overlap, now } = services
 
   return async (token) => {
     const link = links.decode('refresh_token', token)
@@ -38,7 +40,7 @@ export function createFindToken(services: {
     const key = link ? grantKey(link.grantId) : claims?.grant_id
     const stored = key === undefined ? undefined : await store.find(key)
     if (!stored) return undefined
-    const grant = decodeGrant(stored.data)
+    const grant = records.open(stored)
     if (claims) {
       // The store's record is the truth of whose grant it is.
       if (claims.client_id !== stored.client || claims.sub !== grant.subject) return undefined

@@ -8,6 +8,7 @@ import type { Issuable } from '../tokens/issuer'
 import type { Links } from '../tokens/link'
 import type { Approval } from './approval'
 import type { Grant, Lifetimes } from './grant'
+import type { GrantRecords } from './grant-record'
 
 /** A token request whose client has proved who it is and may use the grant type. */
 export interface TokenRequest {
@@ -32,6 +33,7 @@ export interface GrantContext {
   readonly issuer: string
   readonly store: TokenStore
   readonly links: Links
+  readonly records: GrantRecords
   readonly lifetimes: Lifetimes
   /** Seconds for which a superseded refresh token still gets the current one. */
   readonly overlap: number

@@ -1,7 +1,8 @@
 // A grant without a code: how a grant type of the host's own gives a user tokens (RFC 6749 §4.5).
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
-import type { Lifetimes } from './grant'
+import { absoluteLifetime, type Lifetimes } from './grant'
+import type { GrantRecords } from './grant-record'
 import type { GrantContext } from './grant-type'
 import { openGrant } from './open-grant'
 
@@ -9,22 +10,28 @@ export function createNewGrant(services: {
   issuer: string
   store: TokenStore
   links: Links
+  records: GrantRecords
   lifetimes: Lifetimes
   now: () => number
 }): GrantContext['newGrant'] {
   const { store, links } = services
 
   return (client, approval) => {
-    const scope = approval.scope ?? []
-    const { grantId, grant, record } = openGrant({ ...services, client, approval, scope, code: undefined })
+    const { grantId, grant, record } = openGrant({
+      ...services,
+      client,
+      approval,
+      asked: undefined,
+      code: undefined,
+    })
     return {
       grant,
       key: record.key,
       client,
-      scope,
+      scope: grant.scope,
       nonce: undefined,
       refreshToken: grant.refreshable ? links.encode('refresh_token', { grantId, number: 1 }) : undefined,
-      endsIn: record.endsIn,
+      endsIn: absoluteLifetime(grant, services.lifetimes),
       events: [],
       async commit() {
         await store.insert(record)

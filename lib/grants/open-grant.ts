@@ -7,12 +7,13 @@ import type { Approval } from './approval'
 import {
   absoluteLifetime,
   type CodeTerms,
-  encodeGrant,
   type Grant,
   idleLifetime,
   type Lifetimes,
   MIN_RECORD_SECONDS,
 } from './grant'
+import type { GrantRecords } from './grant-record'
+import { isScopeWord } from './scope'
 
 export interface OpenedGrant {
   readonly grantId: GrantId
@@ -20,18 +21,21 @@ export interface OpenedGrant {
   readonly record: GrantRecord
 }
 
-/** @param scope What was granted; `approval.scope` is part of it. */
+/** @throws {ConfigError} when the approval cannot be. */
 export function openGrant(opening: {
   issuer: string
   client: Client
   approval: Approval
-  scope: readonly string[]
+  /** What a client asked for; `undefined` where the host alone decides. */
+  asked: readonly string[] | undefined
   code: CodeTerms | undefined
+  records: GrantRecords
   lifetimes: Lifetimes
   now: () => number
 }): OpenedGrant {
-  const { client, approval, scope, code, lifetimes } = opening
-  checkApproval(approval)
+  const { client, approval, asked, code, lifetimes } = opening
+  checkApproval(approval, asked)
+  const scope = approval.scope ?? asked ?? []
   const grant: Grant = {
     subject: approval.subject,
     scope,
@@ -45,11 +49,12 @@ export function openGrant(opening: {
   }
   const owner = subjectKey(opening.issuer, grant.subject)
   const grantId = newGrantId(owner)
+  const key = grantKey(grantId)
   const record: GrantRecord = {
-    key: grantKey(grantId),
+    key,
     subject: owner,
     client: client.client_id,
-    data: encodeGrant(grant),
+    data: opening.records.seal(grant, key, client.client_id),
     link: code ? 0 : 1,
     // A code is followed by a move, which lengthens this.
     expiresIn: Math.max(MIN_RECORD_SECONDS, code ? 0 : idleLifetime(grant, lifetimes)),
@@ -70,25 +75,32 @@ function mayRefresh(client: Client, approval: Approval, scope: readonly string[]
   )
 }
 
-function checkApproval(approval: Approval): void {
+function checkApproval(
+  { subject, scope, authTime, sid, acr, amr, label }: Approval,
+  asked: readonly string[] | undefined,
+): void {
   // OpenID Connect Core §2: sub is at most 255 ASCII characters.
-  if (typeof approval.subject !== 'string' || !/^[\x20-\x7E]{1,255}$/.test(approval.subject)) {
-    throw new ConfigError(
-      'bad_subject',
-      'approval.subject',
-      'is not a name of 1 to 255 ASCII characters.',
-      'Use the stable id of the user.',
-    )
+  if (typeof subject !== 'string' || !/^[\x20-\x7E]{1,255}$/.test(subject)) {
+    throw bad('subject', 'is not a name of 1 to 255 ASCII characters.', 'Use the stable id of the user.')
   }
-  if (
-    approval.authTime !== undefined &&
-    !(approval.authTime instanceof Date && Number.isFinite(approval.authTime.getTime()))
-  ) {
-    throw new ConfigError(
-      'bad_auth_time',
-      'approval.authTime',
-      'is not a valid Date.',
-      'Give the moment the user logged in, or leave it out.',
-    )
+  if (scope !== undefined && !(Array.isArray(scope) && scope.every(isScopeWord))) {
+    throw bad('scope', 'is not a list of scope words.', 'Give a part of what was asked for, or leave it out.')
   }
+  if (asked && scope && !scope.every((word) => asked.includes(word))) {
+    throw bad('scope', 'holds more than was asked for.', 'Grant a part of request.scope.')
+  }
+  if (authTime !== undefined && !(authTime instanceof Date && Number.isFinite(authTime.getTime()))) {
+    throw bad('authTime', 'is not a valid Date.', 'Give the moment the user logged in, or leave it out.')
+  }
+  for (const [name, value] of Object.entries({ sid, acr, label })) {
+    if (value !== undefined && typeof value !== 'string')
+      throw bad(name, 'is not a text.', 'Leave it out where there is none.')
+  }
+  if (amr !== undefined && !(Array.isArray(amr) && amr.every((method) => typeof method === 'string'))) {
+    throw bad('amr', 'is not a list of texts.', 'Use the names of RFC 8176 §2, or leave it out.')
+  }
+}
+
+function bad(member: string, fault: string, remedy: string): ConfigError {
+  return new ConfigError('bad_approval', `approval.${member}`, fault, remedy)
 }

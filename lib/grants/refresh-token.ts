@@ -3,7 +3,7 @@ import { OAuthError } from '../errors'
 import type { TokenRouterEvent } from '../events'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo } from './chain'
-import { absoluteLifetime, belongsTo, decodeGrant, idleLifetime, secondsLeft } from './grant'
+import { absoluteLifetime, belongsTo, idleLifetime, secondsLeft } from './grant'
 import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { revokeReplayed } from './replay'
 import { narrowScope } from './scope'
@@ -21,7 +21,7 @@ export const refreshToken: GrantType = {
     if (!stored) throw refused('unknown_refresh_token')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = decodeGrant(stored.data)
+    const grant = context.records.open(stored)
     const whose = { grant: key, clientId: stored.client, subject: grant.subject }
     const position = locate(link.number, stored, context.overlap)
 
@@ -34,7 +34,7 @@ export const refreshToken: GrantType = {
       throw refused('spent_refresh_token')
     }
     if (position === 'ahead') throw refused('refresh_token_ahead')
-    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) <= 0)
+    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) < 1)
       throw refused('expired_refresh_token')
 
     const scope = narrowScope(grant.scope, parameters.get('scope'))

@@ -1,6 +1,11 @@
 // Scope (RFC 6749 §3.3): a set of case-sensitive words.
 import { OAuthError } from '../errors'
 
+/** Whether a value is one word of a scope. */
+export function isScopeWord(word: unknown): word is string {
+  return typeof word === 'string' && SCOPE.test(word) && !word.includes(' ')
+}
+
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/
 
 /** @throws {OAuthError} `invalid_scope` when the text is no scope. */

@@ -2,7 +2,8 @@
 import type { OnEvent } from '../events'
 import type { Page, StoredGrant, TokenStore } from '../stores/token-store'
 import { isGrantKey, subjectKey } from '../tokens/link'
-import { decodeGrant, type Lifetimes, secondsLeft } from './grant'
+import { type Lifetimes, secondsLeft } from './grant'
+import type { GrantRecords } from './grant-record'
 
 /** One grant of a user: one client, on one device. */
 export interface UserGrant {
@@ -37,11 +38,12 @@ export interface UserGrants {
 export function createUserGrants(services: {
   issuer: string
   store: TokenStore
+  records: GrantRecords
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): UserGrants {
-  const { issuer, store, lifetimes, now, emit } = services
+  const { issuer, store, records, lifetimes, now, emit } = services
 
   return {
     async list(subject, page) {
@@ -70,7 +72,7 @@ export function createUserGrants(services: {
   }
 
   function describe(stored: StoredGrant): UserGrant[] {
-    const grant = decodeGrant(stored.data)
+    const grant = records.open(stored)
     const left = secondsLeft(grant, stored, lifetimes)
     if (left <= 0) return []
     const ago = (seconds: number) => new Date(now() - seconds * 1000)

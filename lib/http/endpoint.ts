@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
-import { CorruptGrantError } from '../grants/grant'
+import { CorruptGrantError } from '../grants/grant-record'
 import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
 import { readForm } from './form'
 import type { RateLimits } from './rate-limit'
@@ -75,17 +75,18 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         limits.byAddress.countFailure(req)
         if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
       }
+      const answer = endpoint.refuse?.(error) ?? refusal(error, req, services.issuer)
       emit({
         type: 'request.refused',
         endpoint: endpoint.name,
-        status: error.status,
+        status: answer.status,
         error: error.code,
         reason: error.reason,
         clientId: clientId ?? error.clientId,
         cause: error.cause,
       })
       if (res.headersSent) res.destroy()
-      else respond(res, endpoint.refuse?.(error) ?? refusal(error, req, services.issuer))
+      else respond(res, answer)
     }
   }
 }

@@ -1,7 +1,7 @@
 // Guards the host's own API with the tokens that it issues (RFC 6750, RFC 9068 §4).
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OAuthError } from '../errors'
-import { parseScope } from '../grants/scope'
+import { ConfigError, OAuthError } from '../errors'
+import { isScopeWord } from '../grants/scope'
 import { respond } from '../http/respond'
 import type { TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
@@ -51,7 +51,15 @@ export function createRequireAccessToken(services: {
   const { issuer, keys, store, now } = services
 
   return ({ scope = '', checkGrant = false, audience = services.audience } = {}) => {
-    const needed = scope === '' ? [] : parseScope(scope)
+    const needed = scope === '' ? [] : scope.split(' ')
+    if (!needed.every(isScopeWord)) {
+      throw new ConfigError(
+        'bad_scope',
+        'requireAccessToken.scope',
+        'is not a scope.',
+        'Separate its words by one space.',
+      )
+    }
 
     return async (req, res, next) => {
       try {

@@ -2,7 +2,7 @@
 import { withDeadline } from '../deadline'
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
-import type { TokenStore } from './token-store'
+import type { StoredGrant, TokenStore } from './token-store'
 
 /** Every method that a store has. The compiler keeps the list complete. */
 const METHODS: Readonly<Record<keyof TokenStore, true>> = {
@@ -31,10 +31,15 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
   }
   return {
     insert: (grant) => call('insert', () => store.insert(grant)),
-    find: (key) => call('find', () => store.find(key)),
+    find: (key) => call('find', async () => checked(await store.find(key))),
     advance: (key, from, move) => call('advance', () => store.advance(key, from, move)),
     revoke: (key) => call('revoke', () => store.revoke(key)),
-    list: (subject, page) => call('list', () => store.list(subject, page)),
+    list: (subject, page) =>
+      call('list', async () => {
+        const found = await store.list(subject, page)
+        found.grants.forEach(checked)
+        return found
+      }),
     revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
     put: (key, value, ttl) => call('put', () => store.put(key, value, ttl)),
     get: (key) => call('get', () => store.get(key)),
@@ -42,4 +47,15 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
     // Its own time: closing may have to wait for what is in flight.
     close: () => store.close(),
   }
+}
+
+/** SQL drivers give large integers as text, and `'10' + 1` is a link that was never issued. */
+function checked<T extends StoredGrant | undefined>(stored: T): T {
+  if (stored === undefined) return stored
+  const { subject, client, data, link, age, idle, superseded } = stored
+  const texts = [subject, client, data].every((value) => typeof value === 'string')
+  const numbers =
+    Array.isArray(superseded) && [link, age, idle, ...superseded].every((value) => Number.isFinite(value))
+  if (texts && numbers && Number.isInteger(link)) return stored
+  throw new TypeError('The store returned a grant with a member lost or of another type.')
 }

@@ -44,7 +44,7 @@ export function connectRedis({
   url,
   client: given,
   options,
-  onWarning,
+  onWarning = (code, message) => process.emitWarning(message, { code }),
 }: RedisConnectionOptions): RedisConnection {
   const client: Client = given ?? open(url, options)
   let trouble: Error | undefined
@@ -127,19 +127,18 @@ function open(url: string | undefined, options: RedisOptions = {}): Redis {
 
 /**
  * Under memory pressure a Redis that may evict ends grants, forgets what must not be used twice, and drops indexes, so
- * that "log out everywhere" misses some. INFO, and not CONFIG, because managed services forbid the latter.
+ * that "log out everywhere" misses some. Said even where no limit is set yet. INFO, and not CONFIG, because managed
+ * services forbid the latter.
  */
-async function warnOfEviction(client: Client, onWarning: RedisConnectionOptions['onWarning']): Promise<void> {
-  try {
-    const memory = await client.info('memory')
-    const limit = /^maxmemory:(\d+)/m.exec(memory)?.[1] ?? '0'
-    const policy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1] ?? 'noeviction'
-    if (limit === '0' || policy === 'noeviction') return
-    onWarning?.(
-      'redis_may_evict',
-      `Redis has the maxmemory-policy ${policy} and may drop grants, replay marks and indexes. Set it to noeviction.`,
-    )
-  } catch {
-    // Not allowed to ask, or gone again: nothing to say.
-  }
+async function warnOfEviction(
+  client: Client,
+  onWarning: (code: string, message: string) => void,
+): Promise<void> {
+  const memory = await client.info('memory').catch(() => '') // not allowed to ask, or gone again: nothing to say
+  const policy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1] ?? 'noeviction'
+  if (policy === 'noeviction') return
+  onWarning(
+    'redis_may_evict',
+    `Redis has the maxmemory-policy ${policy} and may drop grants, replay marks and indexes. Set it to noeviction.`,
+  )
 }

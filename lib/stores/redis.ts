@@ -23,7 +23,7 @@ export interface RedisStoreOptions {
   readonly options?: RedisConnectionOptions['options']
   /** What all keys begin with; `oauth:` unless told. */
   readonly prefix?: string | undefined
-  /** Told once when this Redis may drop grants on its own. */
+  /** Told once when this Redis may drop grants on its own; a warning of the process unless told. */
   readonly onWarning?: RedisConnectionOptions['onWarning']
 }
 

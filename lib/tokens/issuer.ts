@@ -70,7 +70,7 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
       const { grant, client, scope } = issuable
       const issuedAt = Math.floor(now() / 1000)
       // No access token outlives its grant.
-      const expiresIn = Math.max(1, Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn)))
+      const expiresIn = Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn))
 
       const accessToken = await sign(
         ACCESS_TOKEN_TYPE,

@@ -1,15 +1,8 @@
 // The text of a code or refresh token: version · partition · grant id · link number · MAC, 39 bytes in base64url.
 // The text proves itself, so a made-up token never reaches the store, and a copy of the store makes no token.
-import {
-  createHash,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  type KeyObject,
-  randomBytes,
-  timingSafeEqual,
-} from 'node:crypto'
+import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { GrantKey } from '../stores/token-store'
+import { deriveKey } from './derive-key'
 
 /** Codes and refresh tokens are MACed with different keys, so that one is never taken for the other. */
 export type LinkKind = 'code' | 'refresh_token'
@@ -72,12 +65,6 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       }
     },
   }
-}
-
-function deriveKey(secret: Buffer, issuer: string, kind: LinkKind): KeyObject {
-  return createSecretKey(
-    Buffer.from(hkdfSync('sha256', secret, '', `express-token-endpoint\0${VERSION}\0${issuer}\0${kind}`, 32)),
-  )
 }
 
 function mac(key: KeyObject, token: Buffer, boundTo: string): Buffer {

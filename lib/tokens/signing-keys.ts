@@ -80,15 +80,7 @@ export function createSigningKeys(inputs: readonly SigningKeyInput[]): SigningKe
 }
 
 function parseKey(input: SigningKeyInput, option: string): SigningKey {
-  if (isSigner(input)) {
-    return {
-      alg: input.alg,
-      kid: input.kid,
-      publicJwk: publicOnly(input.publicJwk, input),
-      publicKey: publicKeyOf(input.publicJwk, option),
-      signer: input,
-    }
-  }
+  if (isSigner(input)) return parseSigner(input, option)
   const { material, alg: givenAlg, kid: givenKid } = unwrap(input)
   const key = parseMaterial(material, option)
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
@@ -112,6 +104,26 @@ function createSigner(key: KeyObject, alg: SigningAlgorithm, kid: string, public
     publicJwk,
     sign: async (typ, claims) => jwt.sign(claims, key, { algorithm: alg, header: { alg, typ, kid } }),
   }
+}
+
+function parseSigner(signer: Signer, option: string): SigningKey {
+  const { alg, kid, publicJwk } = signer
+  if (
+    typeof alg !== 'string' ||
+    typeof kid !== 'string' ||
+    typeof publicJwk !== 'object' ||
+    publicJwk === null
+  ) {
+    throw new ConfigError(
+      'bad_signer',
+      option,
+      'lacks alg, kid or publicJwk.',
+      'Give { alg, kid, publicJwk, sign }.',
+    )
+  }
+  const publicKey = publicKeyOf(publicJwk, option)
+  checkAlgorithm(publicKey, alg, option)
+  return { alg, kid, publicJwk: publicOnly(publicJwk, signer), publicKey, signer }
 }
 
 function isSigner(input: SigningKeyInput): input is Signer {

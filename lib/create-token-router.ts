@@ -23,7 +23,7 @@ import { createRateLimits } from './http/rate-limit'
 import { type Middleware, mountEndpoints } from './http/router'
 import { isRedisClient } from './option-checks'
 import { type ResolvedOptions, resolveOptions, type TokenRouterOptions } from './options'
-import { type Parameters, parametersOf } from './parameters'
+import { parametersOf, type ReceivedParameters } from './parameters'
 import {
   createRequireAccessToken,
   type RequireAccessToken,
@@ -72,7 +72,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const emit = createEmitter(options.onEvent)
   const keys = createSigningKeys(options.signingKeys)
   const links = createLinks(issuer, options.secrets)
-  const records = createGrantRecords(issuer, options.secrets)
+  const records = createGrantRecords(emit)
   const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
   const limits = createRateLimits(options.rateLimit, emit)
   const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
@@ -83,7 +83,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const issueCode = createIssueCode({ issuer, links, records, store, lifetimes, now, emit })
   const deny = createDenyRequest(issuer, emit)
   const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
-  const readRequest = (parameters: Parameters) => readAuthorizationRequest(parameters, rules)
+  const readRequest = (parameters: ReceivedParameters) => readAuthorizationRequest(parameters, rules)
 
   const context: GrantContext = {
     issuer,
@@ -119,12 +119,12 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
 
   const router = mountEndpoints(
     [...endpoints, ...WELL_KNOWN.map((place) => metadataEndpoint(place, document))],
-    options.mountPath,
+    { path: options.mountPath, usage: `app.use('${options.mountPath || '/'}', oauth)` },
     services,
   )
   const wellKnown = mountEndpoints(
     WELL_KNOWN.map((place) => metadataEndpoint(place + path, document)),
-    '',
+    { path: '', usage: 'app.use(oauth.wellKnown)' },
     services,
   )
 

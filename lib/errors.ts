@@ -99,6 +99,12 @@ export function unavailable(reason: string, cause?: unknown): OAuthError {
   })
 }
 
+/** What was not foreseen is ours, and says nothing of itself to a client. */
+export function asOAuthError(thrown: unknown): OAuthError {
+  if (thrown instanceof OAuthError) return thrown
+  return new OAuthError('server_error', 'The server failed.', { cause: thrown, reason: 'unexpected' })
+}
+
 /** A misuse of the library, found when the router is created or first used. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'

@@ -13,19 +13,30 @@ export interface Parameters {
 /** RFC 8707 §2 and RFC 8693 §2.1 let these two be repeated; nothing else may be (RFC 6749 §3.1, §3.2). */
 const REPEATABLE = new Set(['resource', 'audience'])
 
-/** @throws {OAuthError} `invalid_request` when a parameter is there twice. */
-export function parametersOf(entries: Iterable<readonly [string, string]>): Parameters {
+/** The parameters as they came, with what is wrong about them as a whole. */
+export interface ReceivedParameters extends Parameters {
+  /** The names that came more than once; a request that has any is refused. */
+  readonly repeated: ReadonlySet<string>
+}
+
+export function parametersOf(entries: Iterable<readonly [string, string]>): ReceivedParameters {
   const values = new Map<string, string[]>()
+  const repeated = new Set<string>()
   for (const [name, value] of entries) {
     const before = values.get(name)
     if (before === undefined) values.set(name, [value])
     else if (REPEATABLE.has(name)) before.push(value)
-    else
-      throw new OAuthError('invalid_request', 'A parameter was sent more than once.', {
-        reason: 'repeated_parameter',
-      })
+    else repeated.add(name)
   }
-  return view((name) => values.get(name) ?? [])
+  return { repeated, ...view((name) => values.get(name) ?? []) }
+}
+
+/** RFC 6749 §3.1, §3.2: request parameters must not be included more than once. */
+export const REPEATED = 'A parameter was sent more than once.'
+
+/** @throws {OAuthError} `invalid_request` when a parameter came more than once. */
+export function refuseRepeated({ repeated }: ReceivedParameters): void {
+  if (repeated.size > 0) throw new OAuthError('invalid_request', REPEATED, { reason: 'repeated_parameter' })
 }
 
 /** The same parameters, but for all that is not named. */

@@ -5,7 +5,7 @@ import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/cl
 import { OAuthError, type OAuthErrorCode } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import { parseScope } from '../grants/scope'
-import type { Parameters } from '../parameters'
+import { type Parameters, REPEATED, type ReceivedParameters, refuseRepeated } from '../parameters'
 import { errorRedirect } from './redirect'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
@@ -41,9 +41,12 @@ export interface AuthorizationRules {
  * must not be sent anywhere (RFC 6749 §4.1.2.1).
  */
 export async function readAuthorizationRequest(
-  parameters: Parameters,
+  parameters: ReceivedParameters,
   { issuer, findClient, scopes, pkce }: AuthorizationRules,
 ): Promise<AuthorizationRequest> {
+  // Whom to tell must be beyond doubt.
+  if (parameters.repeated.has('client_id') || parameters.repeated.has('redirect_uri'))
+    refuseRepeated(parameters)
   const clientId = parameters.require('client_id')
   const client = await findClient(clientId)
   if (!client) throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
@@ -57,6 +60,7 @@ export async function readAuthorizationRequest(
       redirectTo: errorRedirect({ redirectUri, state }, { code, description }, issuer),
     })
 
+  if (parameters.repeated.size > 0) throw refuse('invalid_request', REPEATED, 'repeated_parameter')
   if (parameters.get('request') !== undefined)
     throw refuse('request_not_supported', 'Request objects are not supported.')
   if (parameters.get('request_uri') !== undefined)

@@ -6,13 +6,12 @@ import type { AuthorizationRequest } from '../authorization/authorization-reques
 import type { Denial, DenyRequest } from '../authorization/deny-request'
 import type { IssueCode } from '../authorization/issue-code'
 import { errorRedirect } from '../authorization/redirect'
-import { OAuthError, unavailable } from '../errors'
+import { asOAuthError, OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Endpoint } from '../http/endpoint'
 import type { Answer } from '../http/respond'
-import type { Parameters } from '../parameters'
-import { parametersOf } from '../parameters'
+import { parametersOf, type ReceivedParameters } from '../parameters'
 
 /** What the host's `authorize` function sees. */
 export interface InteractiveRequest extends AuthorizationRequest {
@@ -36,7 +35,7 @@ export type AuthorizeFunction = (
 
 export interface AuthorizationEndpointOptions {
   readonly issuer: string
-  readonly readRequest: (parameters: Parameters) => Promise<AuthorizationRequest>
+  readonly readRequest: (parameters: ReceivedParameters) => Promise<AuthorizationRequest>
   readonly authorize: AuthorizeFunction
   readonly issueCode: IssueCode
   readonly deny: DenyRequest
@@ -58,13 +57,16 @@ export function authorizationEndpoint({
     // OAuth 2.1 §3.1: a browser goes there, no script does.
     cors: false,
 
-    async handle({ query, form, req, res }) {
-      // RFC 9700 §4.16: no page in front of which a user decides may be framed.
+    prepare(res) {
+      // RFC 9700 §4.16: no page in front of which a user decides may be framed. A policy beside the host's own holds too.
       res.setHeader('X-Frame-Options', 'DENY')
+      res.appendHeader('Content-Security-Policy', "frame-ancestors 'none'")
       res.setHeader('Cache-Control', 'no-store')
-      // Not `no-referrer`, with which browsers say `Origin: null` of a page's own forms.
+      // RFC 9700 §4.2.4. Not `no-referrer`, with which browsers say `Origin: null` of a page's own forms.
       res.setHeader('Referrer-Policy', 'same-origin')
+    },
 
+    async handle({ query, form, req, res }) {
       // A form that was posted to a URL which already holds the request is a page of the host's, answered. Never is
       // one request read from both.
       const answered = form !== undefined && query.has('client_id')
@@ -82,7 +84,7 @@ export function authorizationEndpoint({
             : (await issueCode(request, decision)).redirectTo,
         )
       } catch (thrown) {
-        throw thrown instanceof OAuthError ? toldToClient(thrown, request) : thrown
+        throw toldToClient(asOAuthError(thrown), request)
       }
     },
 

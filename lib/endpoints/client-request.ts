@@ -3,8 +3,8 @@ import type { AuthenticateClient } from '../client-auth/authenticate'
 import type { Client } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { EndpointRequest } from '../http/endpoint'
-import type { Parameters } from '../parameters'
-import { parametersOf } from '../parameters'
+
+import { type Parameters, parametersOf, refuseRepeated } from '../parameters'
 
 export interface ClientRequest {
   readonly client: Client
@@ -33,6 +33,7 @@ export function createReadClientRequest(authenticate: AuthenticateClient): ReadC
       })
     }
     const parameters = parametersOf(form ?? [])
+    refuseRepeated(parameters)
     const client = await authenticate({ headers: req.headers, parameters })
     await identify(client.client_id)
     return { client, parameters }

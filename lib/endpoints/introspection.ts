@@ -46,7 +46,7 @@ export function introspectionEndpoint({
     if (token.kind === 'access_token') {
       const { claims } = token
       const forCaller = mine || [claims.aud].flat().includes(caller.client_id)
-      return forCaller ? { active: true, token_type: 'Bearer', ...claims } : undefined
+      return forCaller ? { ...claims, active: true, token_type: 'Bearer' } : undefined
     }
     const good =
       token.position === 'current' || token.position === 'overlap' || token.position === 'lost-write'

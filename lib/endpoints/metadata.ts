@@ -37,7 +37,7 @@ export function metadata({
   const authorizes =
     authorizationEndpoint !== undefined || endpoints.some(({ name }) => name === 'authorization')
   const authMethods = clientAuthMethods.map(({ name }) => name)
-  return {
+  const document = {
     issuer,
     ...(authorizationEndpoint !== undefined && { authorization_endpoint: authorizationEndpoint }),
     ...Object.fromEntries(
@@ -64,6 +64,10 @@ export function metadata({
     request_uri_parameter_supported: false,
     claims_parameter_supported: false,
   }
+  // RFC 8414 §3.2, OpenID Connect Discovery §4.2: members with zero elements are left out.
+  return Object.fromEntries(
+    Object.entries(document).filter(([, value]) => !Array.isArray(value) || value.length > 0),
+  )
 }
 
 export function endpointUrl(issuer: string, path: string): string {

@@ -20,7 +20,7 @@ export const authorizationCode: GrantType = {
     if (!stored) throw refused('unknown_code')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = context.records.open(stored)
+    const grant = context.records.decode(stored)
     // A grant that began without a code has none to spend, whatever the MAC says.
     if (!grant.code) throw refused('unknown_code')
 

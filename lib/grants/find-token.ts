@@ -40,7 +40,7 @@ export function createFindToken(services: {
     const key = link ? grantKey(link.grantId) : claims?.grant_id
     const stored = key === undefined ? undefined : await store.find(key)
     if (!stored) return undefined
-    const grant = records.open(stored)
+    const grant = records.decode(stored)
     if (claims) {
       // The store's record is the truth of whose grant it is.
       if (claims.client_id !== stored.client || claims.sub !== grant.subject) return undefined

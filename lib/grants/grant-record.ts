@@ -1,58 +1,34 @@
-// A grant as the store keeps it: short names, and a seal. Whoever can write to the store cannot make a grant say
-// something else, and a record that was damaged is never taken for one that was written.
-import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
+// A grant as the store keeps it: short names, read back with care.
+import { unavailable } from '../errors'
+import type { OnEvent } from '../events'
 import type { StoredGrant } from '../stores/token-store'
-import { deriveKey } from '../tokens/derive-key'
 import type { Grant } from './grant'
 
 export interface GrantRecords {
   /** What the store keeps as `data`. */
-  seal(grant: Grant, key: string, client: string): string
-  /** @throws {CorruptGrantError} for what `seal` did not make, for this key and client. */
-  open(stored: Pick<StoredGrant, 'key' | 'client' | 'data'>): Grant
+  encode(grant: Grant): string
+  /** @throws {OAuthError} 503 for what `encode` did not make: it is trouble of ours, never the client's. */
+  decode(stored: Pick<StoredGrant, 'data'>): Grant
 }
 
-/** The store gave back something that was never written. It is refused as trouble of ours, never as the client's. */
-export class CorruptGrantError extends Error {
-  override readonly name = 'CorruptGrantError'
-  constructor() {
-    super('The store returned a grant that this server did not write.')
-  }
-}
-
-/** 64 bits, as each guess takes a write to the store and a request. 8 bytes are 11 characters of base64url. */
-const SEAL_BYTES = 8
-const SEAL_LENGTH = 11
-
-/** @param secrets The first seals, all open. */
-export function createGrantRecords(issuer: string, secrets: readonly Buffer[]): GrantRecords {
-  const keys = secrets.map((secret) => deriveKey(secret, issuer, 'grant'))
-
+export function createGrantRecords(emit: OnEvent): GrantRecords {
   return {
-    seal(grant, key, client) {
-      const json = JSON.stringify(toWire(grant))
-      return sealOf(keys[0] as KeyObject, key, client, json) + json
-    },
+    encode: (grant) => JSON.stringify(toWire(grant)),
 
-    open({ key, client, data }) {
-      const seal = Buffer.from(data.slice(0, SEAL_LENGTH))
-      const json = data.slice(SEAL_LENGTH)
-      const genuine = keys.some((secret) => {
-        const expected = Buffer.from(sealOf(secret, key, client, json))
-        return expected.length === seal.length && timingSafeEqual(expected, seal)
-      })
-      if (!genuine) throw new CorruptGrantError()
-      return fromWire(JSON.parse(json))
+    decode({ data }) {
+      const wire = parse(data)
+      if (isWire(wire)) return fromWire(wire)
+      const cause = new Error('The store returned a grant that this library did not write.')
+      emit({ type: 'store.trouble', operation: 'decode', cause })
+      throw unavailable('corrupt_grant', cause)
     },
   }
 }
 
-function sealOf(secret: KeyObject, key: string, client: string, json: string): string {
-  const mac = createHmac('sha256', secret).update(`${key}\0${client}\0${json}`).digest()
-  return mac.toString('base64url', 0, SEAL_BYTES)
-}
+const FORMAT = 1
 
 interface Wire {
+  v: number
   s: string
   p: string
   t: number
@@ -66,6 +42,7 @@ interface Wire {
 
 function toWire({ code, ...grant }: Grant): Wire {
   return {
+    v: FORMAT,
     s: grant.subject,
     p: grant.scope.join(' '),
     t: grant.authTime,
@@ -102,4 +79,50 @@ function fromWire(wire: Wire): Grant {
       nonce: wire.c.n,
     },
   }
+}
+
+function parse(data: string): unknown {
+  try {
+    return JSON.parse(data)
+  } catch {
+    return undefined
+  }
+}
+
+function isWire(value: unknown): value is Wire {
+  if (typeof value !== 'object' || value === null) return false
+  const w = value as Record<string, unknown>
+  return (
+    w.v === FORMAT &&
+    typeof w.s === 'string' &&
+    w.s !== '' &&
+    typeof w.p === 'string' &&
+    Number.isFinite(w.t) &&
+    isFlag(w.r) &&
+    isOptional(w.sid, 'string') &&
+    isOptional(w.acr, 'string') &&
+    isOptional(w.l, 'string') &&
+    (w.amr === undefined || (Array.isArray(w.amr) && w.amr.every((method) => typeof method === 'string'))) &&
+    (w.c === undefined || isCodeTerms(w.c))
+  )
+}
+
+function isCodeTerms(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const c = value as Record<string, unknown>
+  return (
+    Number.isFinite(c.e) &&
+    typeof c.u === 'string' &&
+    isFlag(c.m) &&
+    (c.h === null || typeof c.h === 'string') &&
+    isOptional(c.n, 'string')
+  )
+}
+
+function isFlag(value: unknown): boolean {
+  return value === 0 || value === 1
+}
+
+function isOptional(value: unknown, type: 'string'): boolean {
+  return value === undefined || typeof value === type
 }

@@ -44,17 +44,16 @@ export function openGrant(opening: {
     acr: approval.acr,
     amr: approval.amr,
     label: approval.label,
-    refreshable: mayRefresh(client, approval, scope),
+    refreshable: mayRefresh(client, approval, scope, asked),
     code,
   }
   const owner = subjectKey(opening.issuer, grant.subject)
   const grantId = newGrantId(owner)
-  const key = grantKey(grantId)
   const record: GrantRecord = {
-    key,
+    key: grantKey(grantId),
     subject: owner,
     client: client.client_id,
-    data: opening.records.seal(grant, key, client.client_id),
+    data: opening.records.encode(grant),
     link: code ? 0 : 1,
     // A code is followed by a move, which lengthens this.
     expiresIn: Math.max(MIN_RECORD_SECONDS, code ? 0 : idleLifetime(grant, lifetimes)),
@@ -67,11 +66,16 @@ export function openGrant(opening: {
  * OpenID Connect Core §11: for OpenID requests a refresh token needs `offline_access`. The client must be able to use
  * it, and the host must not have said no.
  */
-function mayRefresh(client: Client, approval: Approval, scope: readonly string[]): boolean {
+function mayRefresh(
+  client: Client,
+  approval: Approval,
+  scope: readonly string[],
+  asked: readonly string[] = scope,
+): boolean {
   return (
     mayUseGrant(client, 'refresh_token') &&
     approval.refreshToken !== false &&
-    (scope.includes('offline_access') || !scope.includes('openid'))
+    (scope.includes('offline_access') || !(asked.includes('openid') || scope.includes('openid')))
   )
 }
 
@@ -87,7 +91,12 @@ function checkApproval(
     throw bad('scope', 'is not a list of scope words.', 'Give a part of what was asked for, or leave it out.')
   }
   if (asked && scope && !scope.every((word) => asked.includes(word))) {
-    throw bad('scope', 'holds more than was asked for.', 'Grant a part of request.scope.')
+    throw new ConfigError(
+      'wider_approval',
+      'approval.scope',
+      'holds more than was asked for.',
+      'Grant a part of request.scope.',
+    )
   }
   if (authTime !== undefined && !(authTime instanceof Date && Number.isFinite(authTime.getTime()))) {
     throw bad('authTime', 'is not a valid Date.', 'Give the moment the user logged in, or leave it out.')

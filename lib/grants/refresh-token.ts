@@ -21,7 +21,7 @@ export const refreshToken: GrantType = {
     if (!stored) throw refused('unknown_refresh_token')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = context.records.open(stored)
+    const grant = context.records.decode(stored)
     const whose = { grant: key, clientId: stored.client, subject: grant.subject }
     const position = locate(link.number, stored, context.overlap)
 
@@ -34,8 +34,11 @@ export const refreshToken: GrantType = {
       throw refused('spent_refresh_token')
     }
     if (position === 'ahead') throw refused('refresh_token_ahead')
-    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) < 1)
+    // The last second would leave no access token that ends with the grant.
+    const endsIn = absoluteLifetime(grant, context.lifetimes) - stored.age
+    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) <= 0 || endsIn < 1) {
       throw refused('expired_refresh_token')
+    }
 
     const scope = narrowScope(grant.scope, parameters.get('scope'))
 
@@ -56,7 +59,7 @@ export const refreshToken: GrantType = {
       scope,
       nonce: undefined,
       refreshToken: context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
-      endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
+      endsIn,
       events,
       commit: () =>
         context.store.advance(key, stored.link, moveTo(to, idleLifetime(grant, context.lifetimes))),

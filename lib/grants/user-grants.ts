@@ -1,7 +1,7 @@
 // A user's grants, as the host shows and ends them: a page of signed-in devices, "log out everywhere".
 import type { OnEvent } from '../events'
-import type { Page, StoredGrant, TokenStore } from '../stores/token-store'
-import { isGrantKey, subjectKey } from '../tokens/link'
+import { isGrantKey, type Page, type StoredGrant, type TokenStore } from '../stores/token-store'
+import { subjectKey } from '../tokens/link'
 import { type Lifetimes, secondsLeft } from './grant'
 import type { GrantRecords } from './grant-record'
 
@@ -72,7 +72,7 @@ export function createUserGrants(services: {
   }
 
   function describe(stored: StoredGrant): UserGrant[] {
-    const grant = records.open(stored)
+    const grant = records.decode(stored)
     const left = secondsLeft(grant, stored, lifetimes)
     if (left <= 0) return []
     const ago = (seconds: number) => new Date(now() - seconds * 1000)

@@ -1,8 +1,7 @@
 // What an endpoint is, and the way of every request through it: the one catch is here.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OAuthError, unavailable } from '../errors'
+import { asOAuthError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
-import { CorruptGrantError } from '../grants/grant-record'
 import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
 import { readForm } from './form'
 import type { RateLimits } from './rate-limit'
@@ -30,6 +29,8 @@ export interface Endpoint {
   readonly methods: readonly ('GET' | 'POST')[]
   /** Whether scripts of other origins may call it. */
   readonly cors: boolean
+  /** Headers of all its answers, set before anything can go wrong. */
+  prepare?(res: ServerResponse): void
   /** The answer; `undefined` when the host has answered itself. */
   handle(request: EndpointRequest): Promise<Answer | undefined>
   /** How a refusal looks, where it is not the JSON of RFC 6749 §5.2. */
@@ -56,6 +57,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       await limits.byClient.check(req, res, id)
     }
     try {
+      endpoint.prepare?.(res)
       if (endpoint.cors) allowOrigin(services.cors, req, res)
       if (req.method === 'OPTIONS' && endpoint.cors)
         return respond(res, { status: 204, headers: preflightHeaders(allowed) })
@@ -64,12 +66,12 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         return respond(res, { status: 405, headers: { Allow: allowed }, body: METHOD_NOT_ALLOWED })
       }
       await limits.byAddress.check(req, res)
-      const query = new URLSearchParams(req.url?.split('?', 2)[1])
+      const query = queryOf(req)
       const form = method === 'POST' ? await readForm(req) : undefined
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {
-      const error = asOAuthError(thrown, emit)
+      const error = asOAuthError(thrown)
       // What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself.
       if (error.status < 500 && error.status !== 429 && error.redirectTo === undefined) {
         limits.byAddress.countFailure(req)
@@ -91,17 +93,13 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
   }
 }
 
-const METHOD_NOT_ALLOWED = new OAuthError('invalid_request', 'This method is not allowed here.').toJSON()
-
-/** What was not foreseen is ours, and says nothing of itself to a client. */
-function asOAuthError(thrown: unknown, emit: OnEvent): OAuthError {
-  if (thrown instanceof OAuthError) return thrown
-  if (thrown instanceof CorruptGrantError) {
-    emit({ type: 'store.trouble', operation: 'decode', cause: thrown })
-    return unavailable('corrupt_grant', thrown)
-  }
-  return new OAuthError('server_error', 'The server failed.', { cause: thrown, reason: 'unexpected' })
+/** All behind the first question mark: any other belongs to a value (RFC 3986 §3.4). */
+function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
+  const start = url.indexOf('?')
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1))
 }
+
+const METHOD_NOT_ALLOWED = new OAuthError('invalid_request', 'This method is not allowed here.').toJSON()
 
 /** RFC 6749 §5.2. */
 function refusal(error: OAuthError, req: IncomingMessage, issuer: string): Answer {

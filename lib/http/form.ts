@@ -15,7 +15,7 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   }
   const parsed = (req as { body?: unknown }).body
   // A parser of Express 4 leaves an empty body behind where it did not read: only the stream tells.
-  if (parsed !== undefined && req.readableDidRead) return formOf(parsed)
+  if (req.readableDidRead || req.readableEnded || req.destroyed) return formOf(parsed)
 
   // Small forms gain nothing by compression, and what is not unpacked cannot explode.
   const encoding = req.headers['content-encoding']
@@ -59,9 +59,11 @@ function formOf(body: unknown): URLSearchParams {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return new URLSearchParams(body.toString())
   const form = new URLSearchParams()
   for (const [name, value] of Object.entries(body ?? {})) {
-    for (const one of Array.isArray(value) ? value : [value]) {
+    const values: unknown[] = Array.isArray(value) ? value : [value]
+    for (const one of values) {
       if (typeof one !== 'string') throw malformed('The body is not a flat form.', 'foreign_body')
-      form.append(name, one)
+      // A parser of nested forms makes a list of one from `name[]=…`, and that is not `name`.
+      form.append(Array.isArray(value) && values.length === 1 ? `${name}[]` : name, one)
     }
   }
   return form

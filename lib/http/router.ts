@@ -10,25 +10,32 @@ import { respond } from './respond'
  */
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next?: (error?: unknown) => void) => void
 
+/** Where a host has to mount the endpoints, and how it says so. */
+interface Mount {
+  readonly path: string
+  readonly usage: string
+}
+
 /**
- * Middleware that serves these endpoints below `mountPath` and passes on what is none of theirs. Express strips the
+ * Middleware that serves these endpoints below a path and passes on what is none of theirs. Express strips the
  * path of the mount and keeps it in `baseUrl`; under node:http alone the whole path arrives.
  */
 export function mountEndpoints(
   endpoints: readonly Endpoint[],
-  mountPath: string,
+  mount: Mount,
   services: EndpointServices,
 ): Middleware {
   const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, serveEndpoint(endpoint, services)]))
 
   return (req, res, next = (error) => respond(res, { status: error ? 500 : 404 })) => {
-    const path = (req.url ?? '/').split('?', 1)[0] as string
+    // RFC 9112 §3.2.2: a target may be a whole URL.
+    const path = (req.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
     const { baseUrl } = req as { baseUrl?: string }
-    if (baseUrl !== undefined && baseUrl.toLowerCase() !== mountPath.toLowerCase()) {
-      return next(wrongMount(baseUrl, mountPath))
+    if (baseUrl !== undefined && baseUrl.toLowerCase() !== mount.path.toLowerCase()) {
+      return next(wrongMount(baseUrl, mount))
     }
     const below =
-      baseUrl !== undefined ? path : path.startsWith(mountPath) ? path.slice(mountPath.length) : ''
+      baseUrl !== undefined ? path : path.startsWith(mount.path) ? path.slice(mount.path.length) : ''
     const serve = byPath.get(below.replace(/(?<=.)\/$/, ''))
     if (!serve) return next()
     // Nothing is left to catch: the endpoint answers whatever happens, and this is for a fault in doing so.
@@ -37,11 +44,11 @@ export function mountEndpoints(
 }
 
 /** Metadata would name endpoints that are not there, so nothing is served at all. */
-function wrongMount(baseUrl: string, mountPath: string): ConfigError {
+function wrongMount(found: string, { path, usage }: Mount): ConfigError {
   return new ConfigError(
     'wrong_mount',
     'issuer',
-    `the router is mounted at "${baseUrl || '/'}", but the path of the issuer says "${mountPath || '/'}".`,
-    `Mount it with app.use('${mountPath || '/'}', router), or set mountPath where a proxy strips a part of the path.`,
+    `the router is mounted at "${found || '/'}", but by the issuer it belongs at "${path || '/'}".`,
+    `Mount it with ${usage}, or set mountPath where a proxy strips a part of the path.`,
   )
 }

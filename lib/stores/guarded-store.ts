@@ -2,7 +2,7 @@
 import { withDeadline } from '../deadline'
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
-import type { StoredGrant, TokenStore } from './token-store'
+import { type GrantKey, isGrantKey, type StoredGrant, type TokenStore } from './token-store'
 
 /** Every method that a store has. The compiler keeps the list complete. */
 const METHODS: Readonly<Record<keyof TokenStore, true>> = {
@@ -31,13 +31,13 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
   }
   return {
     insert: (grant) => call('insert', () => store.insert(grant)),
-    find: (key) => call('find', async () => checked(await store.find(key))),
+    find: (key) => call('find', async () => checked(await store.find(key), key)),
     advance: (key, from, move) => call('advance', () => store.advance(key, from, move)),
     revoke: (key) => call('revoke', () => store.revoke(key)),
     list: (subject, page) =>
       call('list', async () => {
         const found = await store.list(subject, page)
-        found.grants.forEach(checked)
+        for (const grant of found.grants) checked(grant, grant.key)
         return found
       }),
     revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
@@ -50,12 +50,12 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
 }
 
 /** SQL drivers give large integers as text, and `'10' + 1` is a link that was never issued. */
-function checked<T extends StoredGrant | undefined>(stored: T): T {
+function checked<T extends StoredGrant | undefined>(stored: T, asked: GrantKey): T {
   if (stored === undefined) return stored
-  const { subject, client, data, link, age, idle, superseded } = stored
+  const { key, subject, client, data, link, age, idle, superseded } = stored
   const texts = [subject, client, data].every((value) => typeof value === 'string')
   const numbers =
     Array.isArray(superseded) && [link, age, idle, ...superseded].every((value) => Number.isFinite(value))
-  if (texts && numbers && Number.isInteger(link)) return stored
+  if (isGrantKey(key) && key === asked && texts && numbers && Number.isInteger(link)) return stored
   throw new TypeError('The store returned a grant with a member lost or of another type.')
 }

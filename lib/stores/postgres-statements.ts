@@ -66,6 +66,8 @@ ${postgresTables(tables)}`
 }
 
 /**
+ * `= ANY(ARRAY(SELECT …))`, and not `IN`: the inner query is asked once, whatever the plan, so that its LIMIT is one.
+ *
  * `now()` is the moment at which a statement began: one for all rows, so that indexes can be asked by it. Where a
  * statement may have waited for a row, `clock_timestamp()` asks again.
  */
@@ -81,12 +83,12 @@ export function statementsFor(tables: PostgresTables) {
       FROM unnest(superseded_at) WITH ORDINALITY AS links (superseded, place) ORDER BY place
     ) AS superseded`
 
-  /** Those that another statement holds are skipped, so that nobody waits for a sweep. */
+  /** Rows that another statement holds are skipped, so that nobody waits for a sweep. */
   const sweep = (table: string) => `
-    DELETE FROM ${table} WHERE ctid IN (
+    DELETE FROM ${table} WHERE ctid = ANY(ARRAY(
       SELECT ctid FROM ${table} WHERE expires_at <= now()
       ORDER BY expires_at LIMIT ${SWEPT_AT_ONCE} FOR UPDATE SKIP LOCKED
-    )`
+    ))`
 
   return {
     /** $1 key, $2 subject, $3 client, $4 data, $5 link, $6 expiresIn, $7 endsIn */
@@ -94,13 +96,13 @@ export function statementsFor(tables: PostgresTables) {
       'insert',
       `WITH swept AS (${sweep(grants)}),
       crowded_out AS (
-        DELETE FROM ${grants} WHERE key IN (
-          SELECT key FROM ${grants} WHERE key IN (
+        DELETE FROM ${grants} WHERE key = ANY(ARRAY(
+          SELECT key FROM ${grants} WHERE key = ANY(ARRAY(
             SELECT key FROM ${grants}
             WHERE subject = $2 AND client = $3 AND expires_at > now() AND key <> $1
             ORDER BY serial DESC OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
-          ) FOR UPDATE SKIP LOCKED
-        )
+          )) FOR UPDATE SKIP LOCKED
+        ))
       )
       INSERT INTO ${grants} (key, subject, client, data, link, inserted_at, moved_at, expires_at, ends_at)
       VALUES (
@@ -149,10 +151,10 @@ export function statementsFor(tables: PostgresTables) {
     /** $1 subject, $2 client or null. In one order always, so that two of them never wait for each other. */
     revokeAll: statement(
       'revoke_all',
-      `DELETE FROM ${grants} WHERE key IN (
+      `DELETE FROM ${grants} WHERE key = ANY(ARRAY(
         SELECT key FROM ${grants} WHERE subject = $1 AND ($2::bytea IS NULL OR client = $2)
         ORDER BY serial FOR UPDATE
-      ) RETURNING expires_at > clock_timestamp() AS live`,
+      )) RETURNING expires_at > clock_timestamp() AS live`,
     ),
 
     /** $1 key, $2 value, $3 ttl. An expired one is taken over. */

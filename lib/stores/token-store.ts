@@ -7,6 +7,11 @@
  */
 export type GrantKey = string
 
+/** Whether a text has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
+export function isGrantKey(text: unknown): text is GrantKey {
+  return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{22}$/.test(text)
+}
+
 /** A grant as it is handed to {@link TokenStore.insert}. Nothing but its link and its times ever changes. */
 export interface GrantRecord {
   readonly key: GrantKey

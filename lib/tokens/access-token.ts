@@ -1,8 +1,7 @@
 // Access tokens: JWTs by the profile of RFC 9068, made and verified here.
 import { randomUUID } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import type { GrantKey } from '../stores/token-store'
-import { isGrantKey } from './link'
+import { type GrantKey, isGrantKey } from '../stores/token-store'
 import type { SigningKeys } from './signing-keys'
 
 /** The claims that the library sets (RFC 9068 §2.2). `grant_id` names the grant by the store's key for it. */

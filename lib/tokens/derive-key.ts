@@ -4,11 +4,7 @@ import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 const VERSION = 1
 
 /** HKDF with SHA-256 (RFC 5869). Servers that share a secret still have keys of their own. */
-export function deriveKey(
-  secret: Buffer,
-  issuer: string,
-  purpose: 'code' | 'refresh_token' | 'grant',
-): KeyObject {
+export function deriveKey(secret: Buffer, issuer: string, purpose: string): KeyObject {
   const info = `express-token-endpoint\0${VERSION}\0${issuer}\0${purpose}`
   return createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', info, 32)))
 }

@@ -53,12 +53,17 @@ export interface IssuerOptions {
   readonly emit: OnEvent
 }
 
+/** RFC 7515 §7.1. */
+const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
 export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: IssuerOptions): Issuer {
   async function sign(typ: string, claims: Readonly<Record<string, unknown>>, alg?: string): Promise<string> {
     try {
       const signer = keys.signer(alg)
       if (!signer) throw new Error(`No signing key makes ${alg}.`)
-      return await signer.sign(typ, claims)
+      const jws = await signer.sign(typ, claims)
+      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
+      return jws
     } catch (cause) {
       emit({ type: 'host.trouble', operation: 'sign', cause })
       throw unavailable('signing_failed', cause)

@@ -81,11 +81,6 @@ export function grantKey({ partition, bytes }: GrantId): GrantKey {
   return `${partition}.${createHash('sha256').update(bytes).digest('base64url').slice(0, 22)}`
 }
 
-/** Whether a text has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
-export function isGrantKey(text: unknown): text is GrantKey {
-  return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{22}$/.test(text)
-}
-
 /** By what the store finds a user's grants. */
 export type SubjectKey = string
 

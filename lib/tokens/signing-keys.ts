@@ -188,7 +188,7 @@ function algorithmsOf(key: KeyObject, option: string): readonly SigningAlgorithm
     const alg = CURVES[key.asymmetricKeyDetails?.namedCurve ?? '']
     if (alg) return [alg]
   }
-  if (key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'rsa-pss') {
+  if (key.asymmetricKeyType === 'rsa') {
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
     if (bits < 2048) {
       throw new ConfigError(
@@ -198,13 +198,12 @@ function algorithmsOf(key: KeyObject, option: string): readonly SigningAlgorithm
         'Use 2048 bits or more (RFC 7518 §3.3).',
       )
     }
-    if (key.asymmetricKeyType === 'rsa') return ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
-    return ['PS256', 'PS384', 'PS512']
+    return ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
   }
   throw new ConfigError(
     'unsupported_key',
     option,
-    `jsonwebtoken does not sign with this kind of key (${key.asymmetricKeyType ?? key.type}).`,
+    `this kind of key cannot both sign and be published here (${key.asymmetricKeyType ?? key.type}).`,
     'Use RSA (2048 bits or more) or EC on P-256, P-384 or P-521.',
   )
 }

@@ -1,11 +1,14 @@
 // A bound on how long something of ours may take: a request is answered, whatever hangs underneath.
 
+/** What a timer can hold, in milliseconds; above it Node fires at once. */
+const LONGEST = 2 ** 31 - 1
+
 /** Rejects after `seconds`. What was begun goes on, and its outcome is nobody's business any more. */
 export function withDeadline<T>(seconds: number, operation: string, begun: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => reject(new Error(`${operation} did not answer within ${seconds} s.`)),
-      seconds * 1000,
+      Math.min(seconds * 1000, LONGEST),
     )
     begun.then(resolve, reject).finally(() => clearTimeout(timer))
   })

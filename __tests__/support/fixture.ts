@@ -1,5 +1,5 @@
 // A host app with the router mounted, and the steps of a flow through HTTP. A test overrides what matters to it.
-import { createHash, generateKeyPairSync } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign as signBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import express, { type Express } from 'express'
 import express4 from 'express4'
@@ -14,6 +14,7 @@ import {
   type TokenRouter,
   type TokenRouterEvent,
   type TokenRouterOptions,
+  type TokenStore,
 } from '../../lib'
 
 export const ISSUER = 'http://localhost:3000/oauth'
@@ -81,6 +82,7 @@ export interface Tokens {
 }
 
 const opened: TokenRouter[] = []
+const listening: Server[] = []
 
 /** Closed by itself after each test file; the limiter is off unless a test asks for it. */
 export function fixture({
@@ -211,6 +213,61 @@ export function expectRefusal(response: Response, status: number, error: string)
   expectUncached(response)
 }
 
+/** Something of ours is down, so the client keeps its tokens and tries again (RFC 9110 §10.2.3). */
+export function expectUnavailable(response: Response): void {
+  expectRefusal(response, 503, 'temporarily_unavailable')
+  expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+}
+
+/** The user is told, and the browser stays: there is no client to tell (RFC 6749 §4.1.2.1). */
+export function expectErrorPage(response: Response, status = 400): void {
+  expect(response.status).toBe(status)
+  expect(response.headers).toMatchObject({
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
+  expect(response.headers).not.toHaveProperty('location')
+  expect(response.text).toMatch(/^<!doctype html>/)
+}
+
+/** The client is told of an error, by way of the browser (RFC 6749 §4.1.2.1, RFC 9207 §2). */
+export function expectToldToClient(response: Response, error: string): void {
+  expect(response.status).toBe(303)
+  expect(response.headers.location?.startsWith(`${CALLBACK}?`)).toBe(true)
+  expect(redirected(response)).toEqual({
+    error,
+    error_description: expect.stringMatching(/^[\x20\x21\x23-\x5B\x5D-\x7E]+$/),
+    state: 'a state',
+    iss: ISSUER,
+  })
+}
+
+/** A JWS of these parts, however wrong they are; signed with the key of these tests unless told. */
+export function jws(
+  header: object,
+  claims: object,
+  sign: (input: Buffer) => Buffer = (input) =>
+    signBytes('sha256', input, { key: ES256, dsaEncoding: 'ieee-p1363' }),
+): string {
+  const input = [header, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
+  return `${input}.${sign(Buffer.from(input)).toString('base64url')}`
+}
+
+/** The same store, which notes the name of each method that is called. */
+export function watched(store: TokenStore, calls: string[]): TokenStore {
+  return new Proxy(store, {
+    get:
+      (target, name: keyof TokenStore) =>
+      (...given: unknown[]) => {
+        calls.push(name)
+        return Reflect.apply(target[name], target, given)
+      },
+  })
+}
+
 /** Listens on a free port, for clients that need a real address. */
 export function listen(app: Express): Promise<{ server: Server; port: number }> {
   return new Promise((resolve) => {
@@ -220,6 +277,15 @@ export function listen(app: Express): Promise<{ server: Server; port: number }> 
   })
 }
 
+/** `fetch` for clients that others wrote: what they send to the issuer reaches this app. */
+export async function reach(
+  app: Express,
+): Promise<(url: string, init?: object) => Promise<globalThis.Response>> {
+  const { server, port } = await listen(app)
+  listening.push(server)
+  return (url, init) => fetch(url.replace(new URL(ISSUER).origin, `http://127.0.0.1:${port}`), init)
+}
+
 function defined(parameters: Record<string, string | undefined>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -227,5 +293,9 @@ function defined(parameters: Record<string, string | undefined>): Record<string,
 }
 
 afterAll(async () => {
+  for (const server of listening.splice(0)) {
+    server.close()
+    server.closeAllConnections()
+  }
   await Promise.all(opened.splice(0).map((oauth) => oauth.close()))
 })

@@ -22,7 +22,11 @@ export function createAccountFor(findAccount: FindAccount, emit: OnEvent): Accou
 
   async function ask(...question: Parameters<FindAccount>): Promise<Account | undefined> {
     try {
-      return await findAccount(...question)
+      const account = await findAccount(...question)
+      if (account?.notBefore !== undefined && !(account.notBefore instanceof Date)) {
+        throw new TypeError('findAccount: notBefore is not a Date.')
+      }
+      return account
     } catch (cause) {
       emit({ type: 'host.trouble', operation: 'findAccount', cause })
       throw unavailable('find_account_failed', cause)

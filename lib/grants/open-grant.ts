@@ -90,6 +90,10 @@ function checkApproval(
   if (scope !== undefined && !(Array.isArray(scope) && scope.every(isScopeWord))) {
     throw bad('scope', 'is not a list of scope words.', 'Give a part of what was asked for, or leave it out.')
   }
+  // RFC 6749 §3.3: less than was asked for must be told, and there is no way to tell nothing.
+  if (asked && asked.length > 0 && scope?.length === 0) {
+    throw bad('scope', 'grants nothing of what was asked for.', "Answer { error: 'access_denied' } instead.")
+  }
   if (asked && scope && !scope.every((word) => asked.includes(word))) {
     throw new ConfigError(
       'wider_approval',

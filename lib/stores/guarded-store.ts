@@ -31,7 +31,7 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
   }
   return {
     insert: (grant) => call('insert', () => store.insert(grant)),
-    find: (key) => call('find', async () => checked(await store.find(key), key)),
+    find: (key) => call('find', async () => checked((await store.find(key)) ?? undefined, key)),
     advance: (key, from, move) => call('advance', () => store.advance(key, from, move)),
     revoke: (key) => call('revoke', () => store.revoke(key)),
     list: (subject, page) =>
@@ -42,8 +42,8 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
       }),
     revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
     put: (key, value, ttl) => call('put', () => store.put(key, value, ttl)),
-    get: (key) => call('get', () => store.get(key)),
-    take: (key) => call('take', () => store.take(key)),
+    get: (key) => call('get', async () => (await store.get(key)) ?? undefined),
+    take: (key) => call('take', async () => (await store.take(key)) ?? undefined),
     // Its own time: closing may have to wait for what is in flight.
     close: () => store.close(),
   }

@@ -1,0 +1,124 @@
+import { type Approval, ConfigError, memoryStore, OAuthError } from '../../lib'
+import { CALLBACK, CHALLENGE, claimsOf, fixture, ISSUER, redirected } from '../support/fixture'
+
+const scopes = ['openid', 'offline_access', 'read', 'write']
+
+const REQUEST = new URLSearchParams({
+  response_type: 'code',
+  client_id: 'spa',
+  redirect_uri: CALLBACK,
+  scope: 'read write',
+  state: 'a state',
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+})
+
+async function issue(approval: Approval, options: Parameters<typeof fixture>[0] = {}) {
+  const { oauth } = fixture({ scopes, ...options })
+  return oauth.issueCode(await oauth.readAuthorizationRequest(REQUEST), approval)
+}
+
+/** The answer to the exchange of a code for this scope, with this approval. */
+async function exchanged(scope: string, approval: Partial<Approval>) {
+  const server = fixture({ scopes, approval: { subject: 'alice', ...approval } })
+  const { status, body } = await server.exchange(await server.code({ scope }))
+  expect(status).toBe(200)
+  return body
+}
+
+describe('issueCode', () => {
+  it('answers with the code and where to send the browser (RFC 6749 §4.1.2, RFC 9207 §2)', async () => {
+    const { code, redirectTo } = await issue({ subject: 'alice' })
+
+    expect(code).toMatch(/^[\w-]{52}$/)
+    expect(redirectTo).toBe(`${CALLBACK}?code=${code}&state=a+state&iss=${encodeURIComponent(ISSUER)}`)
+  })
+
+  it('refuses to grant what was not asked for, though the client may have it (RFC 6749 §3.3)', async () => {
+    const refusal = issue({ subject: 'alice', scope: ['read', 'offline_access'] })
+    await expect(refusal).rejects.toBeInstanceOf(ConfigError)
+    await expect(refusal).rejects.toMatchObject({ code: 'wider_approval', option: 'approval.scope' })
+  })
+
+  it('rejects with 503 when the store does not answer', async () => {
+    const store = { ...memoryStore(), insert: () => Promise.reject(new Error('down')) }
+    const refusal = issue({ subject: 'alice' }, { store })
+
+    await expect(refusal).rejects.toBeInstanceOf(OAuthError)
+    await expect(refusal).rejects.toMatchObject({
+      code: 'temporarily_unavailable',
+      status: 503,
+      retryAfter: 1,
+    })
+  })
+
+  it('tells of the code without telling the code', async () => {
+    const server = fixture()
+    const { code } = redirected(await server.authorize())
+
+    expect(server.events).toEqual([
+      {
+        type: 'code.issued',
+        grant: expect.stringMatching(/^[0-9a-f]{4}\.[\w-]{22}$/),
+        clientId: 'spa',
+        subject: 'alice',
+        scope: ['openid', 'offline_access'],
+      },
+    ])
+    expect(JSON.stringify(server.events)).not.toContain(code)
+  })
+
+  it('makes a code for each approval, and never the same one (RFC 6749 §10.10)', async () => {
+    const { oauth } = fixture({ scopes })
+    const authorization = await oauth.readAuthorizationRequest(REQUEST)
+    const issued = await Promise.all(
+      Array.from({ length: 50 }, () => oauth.issueCode(authorization, { subject: 'alice' })),
+    )
+    expect(new Set(issued.map(({ code }) => code)).size).toBe(50)
+  })
+})
+
+describe('what the approval says', () => {
+  it('may be no scope at all (RFC 6749 §3.3)', async () => {
+    const body = await exchanged('read', { scope: [], refreshToken: false })
+
+    expect(Object.keys(body).sort()).toEqual(['access_token', 'expires_in', 'token_type'])
+    expect(claimsOf(body.access_token)).not.toHaveProperty('scope')
+  })
+
+  it('leaves an OpenID request one where openid was not granted: no offline_access, no refresh token (OIDC Core §11)', async () => {
+    expect(await exchanged('openid offline_access read', { scope: ['read'] })).not.toHaveProperty(
+      'refresh_token',
+    )
+  })
+
+  it('becomes the claims of the ID token (OIDC Core §2)', async () => {
+    const { id_token } = await exchanged('openid', {
+      authTime: new Date('2026-01-02T03:04:05.678Z'),
+      sid: 'session-1',
+      acr: 'gold',
+      amr: ['pwd', 'otp'],
+      label: 'Firefox on Linux',
+    })
+
+    expect(claimsOf(id_token)).toEqual({
+      iss: ISSUER,
+      sub: 'alice',
+      aud: 'spa',
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+      auth_time: 1767323045,
+      at_hash: expect.any(String),
+      nonce: 'a-nonce',
+      sid: 'session-1',
+      acr: 'gold',
+      amr: ['pwd', 'otp'],
+    })
+  })
+
+  it('takes now for authTime unless told, by the clock of the router', async () => {
+    const server = fixture({ approval: { subject: 'alice' }, now: () => 1_800_000_000_999 })
+    const { id_token } = await server.tokens()
+    expect(claimsOf(id_token)).toMatchObject({ auth_time: 1_800_000_000, iat: 1_800_000_000 })
+  })
+})

@@ -1,0 +1,131 @@
+import request from 'supertest'
+import type { GrantType } from '../../lib'
+import { fixture, ISSUER } from '../support/fixture'
+
+const DOCUMENT = '/.well-known/oauth-authorization-server/oauth'
+
+const apiKey: GrantType = {
+  name: 'urn:example:api-key',
+  parameters: ['api_key'],
+  handle: async ({ client }, context) => context.newGrant(client, { subject: 'alice' }),
+}
+
+async function documentOf(options: Parameters<typeof fixture>[0] = {}) {
+  return (await fixture(options).get(DOCUMENT)).body
+}
+
+describe('the discovery document', () => {
+  it('says what there is (RFC 8414 §2, OIDC Discovery §3)', async () => {
+    expect(await documentOf()).toEqual({
+      issuer: ISSUER,
+      authorization_endpoint: `${ISSUER}/authorize`,
+      token_endpoint: `${ISSUER}/token`,
+      revocation_endpoint: `${ISSUER}/revoke`,
+      introspection_endpoint: `${ISSUER}/introspect`,
+      jwks_uri: `${ISSUER}/jwks`,
+      scopes_supported: ['openid', 'offline_access'],
+      response_types_supported: ['code'],
+      response_modes_supported: ['query'],
+      grant_types_supported: ['authorization_code', 'refresh_token'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+      revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      code_challenge_methods_supported: ['S256'],
+      authorization_response_iss_parameter_supported: true,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+      claim_types_supported: ['normal'],
+      request_parameter_supported: false,
+      request_uri_parameter_supported: false,
+      claims_parameter_supported: false,
+    })
+  })
+
+  it('is open to scripts of any origin, and may be kept for a while (RFC 8414 §3.2)', async () => {
+    const { status, headers } = await fixture().get(DOCUMENT).set('Origin', 'https://spa.example')
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'public, max-age=300',
+      'access-control-allow-origin': '*',
+    })
+  })
+
+  it('names no endpoint that does not answer (RFC 8414 §2)', async () => {
+    const server = fixture()
+    const { body } = await server.get(DOCUMENT)
+    const urls = Object.entries(body).filter(([name]) => /_endpoint$|_uri$/.test(name)) as [string, string][]
+
+    expect(urls).toHaveLength(5)
+    for (const [name, url] of urls) {
+      const { pathname } = new URL(url)
+      const get = await server.get(pathname)
+      const post = await request(server.app).post(pathname).type('form').send('')
+      // What is there refuses an empty request in its own words, or answers it; what is not would be 404.
+      const allowed =
+        name === 'jwks_uri' ? [200, 405] : name === 'authorization_endpoint' ? [400, 400] : [405, 401]
+      expect([name, get.status, post.status]).toEqual([name, ...allowed])
+    }
+  })
+
+  it('names no authorization endpoint where nothing authorizes (RFC 8414 §2, RFC 9207 §2.3)', async () => {
+    const document = await documentOf({ authorize: undefined })
+    expect(document).not.toHaveProperty('authorization_endpoint')
+    expect(document).not.toHaveProperty('authorization_response_iss_parameter_supported')
+  })
+
+  it("names an authorize page of the host's own", async () => {
+    const authorizationEndpoint = 'https://login.example/authorize'
+    expect(await documentOf({ authorize: undefined, authorizationEndpoint })).toMatchObject({
+      authorization_endpoint: authorizationEndpoint,
+      response_types_supported: ['code'],
+      response_modes_supported: ['query'],
+      authorization_response_iss_parameter_supported: true,
+    })
+  })
+
+  it("names grant types, client authentication, scope and keys of the host's own", async () => {
+    const document = await documentOf({
+      grants: [apiKey],
+      clientAuthMethods: [{ name: 'magic', find: () => undefined, verify: () => false }],
+      scopes: ['openid', 'read'],
+    })
+    expect(document).toMatchObject({
+      grant_types_supported: ['authorization_code', 'refresh_token', 'urn:example:api-key'],
+      token_endpoint_auth_methods_supported: expect.arrayContaining(['magic']),
+      introspection_endpoint_auth_methods_supported: expect.arrayContaining(['magic']),
+      scopes_supported: ['openid', 'read'],
+    })
+  })
+
+  it.each([
+    ['no scope', { scopes: [] }],
+    ['nothing that authorizes', { authorize: undefined }],
+  ])('holds no empty list: %s (RFC 8414 §3.2, OIDC Discovery §4.2)', async (_what, options) => {
+    const empty = Object.entries(await documentOf(options)).filter(
+      ([, value]) => Array.isArray(value) && !value.length,
+    )
+    expect(empty).toEqual([])
+  })
+})
+
+describe('the places of the document', () => {
+  it.each([
+    ['RFC 8414 §3.1, inserted', '/.well-known/oauth-authorization-server/oauth'],
+    ['RFC 8414 §5, for OpenID, inserted', '/.well-known/openid-configuration/oauth'],
+    ['OIDC Discovery §4, appended', '/oauth/.well-known/openid-configuration'],
+    ['appended', '/oauth/.well-known/oauth-authorization-server'],
+  ])('are all of one content: %s', async (_what, place) => {
+    const server = fixture()
+    const response = await server.get(place)
+    expect(response.status).toBe(200)
+    expect(response.text).toBe((await server.get(DOCUMENT)).text)
+  })
+
+  it.each(['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'])(
+    'are not those of another issuer: %s (RFC 8414 §3.3)',
+    async (place) => {
+      expect((await fixture().get(place)).status).toBe(404)
+    },
+  )
+})

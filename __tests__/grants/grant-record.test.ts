@@ -1,0 +1,156 @@
+import { memoryStore, type StoredGrant, type TokenStore } from '../../lib'
+import { APPROVAL, expectUnavailable, fixture } from '../support/fixture'
+
+type Damage = (stored: StoredGrant) => unknown
+
+/** A store that is damaged from the moment that the test says how, and as long as it does. */
+function damaged() {
+  const store = memoryStore()
+  const calls: string[] = []
+  const state: { how: Damage | undefined } = { how: undefined }
+  const wrapped: TokenStore = {
+    ...store,
+    async find(key) {
+      const stored = await store.find(key)
+      return stored && state.how ? (state.how(stored) as StoredGrant) : stored
+    },
+    advance(...move) {
+      calls.push('advance')
+      return store.advance(...move)
+    },
+    revoke(key) {
+      calls.push('revoke')
+      return store.revoke(key)
+    },
+  }
+  return { store: wrapped, calls, state }
+}
+
+/** The members of a grant's text, left out or replaced. */
+function change(members: Record<string, unknown>) {
+  return (data: string) => JSON.stringify({ ...JSON.parse(data), ...members })
+}
+function changeCode(members: Record<string, unknown>) {
+  return (data: string) => {
+    const grant = JSON.parse(data)
+    return JSON.stringify({ ...grant, c: { ...grant.c, ...members } })
+  }
+}
+
+async function expectTrouble(how: Damage): Promise<void> {
+  const { store, calls, state } = damaged()
+  const server = fixture({
+    store,
+    overlap: 0,
+    codeReplaySeconds: 0,
+    approval: { ...APPROVAL, sid: 'session', acr: 'silver', amr: ['pwd'], label: 'Firefox' },
+  })
+  const [code, { refresh_token }] = [await server.code(), await server.tokens()]
+  calls.length = 0
+
+  state.how = how
+  expectUnavailable(await server.exchange(code))
+  expect(server.eventsOf('store.trouble')).toEqual([
+    { type: 'store.trouble', operation: expect.any(String), cause: expect.any(Error) },
+  ])
+  expectUnavailable(await server.refresh(refresh_token))
+  expect(server.eventsOf('store.trouble')).toHaveLength(2)
+  expect(calls).toEqual([])
+
+  state.how = undefined
+  expect((await server.exchange(code)).status).toBe(200)
+  expect((await server.refresh(refresh_token)).status).toBe(200)
+}
+
+describe('what the store never got is never accepted: 503, one event, and nothing changes', () => {
+  it.each<[string, (data: string) => string]>([
+    ['no JSON', () => 'garbage'],
+    ['nothing', () => ''],
+    ['without its first character', (data) => data.slice(1)],
+    ['cut short', (data) => data.slice(0, -1)],
+    ['null', () => 'null'],
+    ['a list', () => '[]'],
+    ['an empty object', () => '{}'],
+    ['of a later format', change({ v: 2 })],
+    ['without a format', change({ v: undefined })],
+    ['without a subject', change({ s: undefined })],
+    ['with an empty subject', change({ s: '' })],
+    ['with another type of subject', change({ s: { toString: 'alice' } })],
+    ['without a scope', change({ p: undefined })],
+    ['with a list as scope', change({ p: ['admin'] })],
+    ['without the time of authentication', change({ t: undefined })],
+    ['with the time of authentication as text', change({ t: '2026-01-01' })],
+    ['without the flag for refresh tokens', change({ r: undefined })],
+    ['with another type of that flag', change({ r: true })],
+    ['with another type of sid', change({ sid: 1 })],
+    ['with another type of acr', change({ acr: ['gold'] })],
+    ['with another type of amr', change({ amr: 'pwd' })],
+    ['with another type in amr', change({ amr: [1] })],
+    ['with another type of label', change({ l: {} })],
+    ['with another type of code terms', change({ c: 'code' })],
+    ['with null as code terms', change({ c: null })],
+    ['with its code challenge lost', changeCode({ h: undefined })],
+    ['with another type of code challenge', changeCode({ h: 0 })],
+    ['with its redirect URI lost', changeCode({ u: undefined })],
+    ['with the lifetime of the code lost', changeCode({ e: undefined })],
+    ['with another type of that lifetime', changeCode({ e: '60' })],
+    ['with the duty to name the redirect URI lost', changeCode({ m: undefined })],
+    ['with another type of nonce', changeCode({ n: 1 })],
+  ])('a grant: %s', (_how, damage) => expectTrouble((stored) => ({ ...stored, data: damage(stored.data) })))
+
+  it.each<[string, Record<string, unknown>]>([
+    ['its key lost', { key: undefined }],
+    ['the key of another', { key: 'abcd.aaaaaaaaaaaaaaaaaaaaaa' }],
+    ['its data lost', { data: undefined }],
+    ['its data parsed already', { data: { v: 1 } }],
+    ['its client lost', { client: undefined }],
+    ['another type of client', { client: 1 }],
+    ['its link lost', { link: undefined }],
+    ['its link as text, as SQL drivers give large integers', { link: '1' }],
+    ['a link that is no number', { link: Number.NaN }],
+    ['half a link', { link: 0.5 }],
+    ['its age lost', { age: undefined }],
+    ['an age that is no number', { age: Number.NaN }],
+    ['its age as text', { age: '0' }],
+    ['its idle time lost', { idle: undefined }],
+    ['an idle time that is no number', { idle: Number.NaN }],
+    ['the times of its links lost', { superseded: undefined }],
+    ['the times of its links as text', { superseded: '[]' }],
+  ])('a record with %s', (_what, members) => expectTrouble((stored) => ({ ...stored, ...members })))
+
+  it('a code whose challenge was lost is not taken for one without (RFC 9700 §4.8.2)', async () => {
+    const { store, state } = damaged()
+    const server = fixture({ store })
+    const code = await server.code()
+
+    for (const lost of [changeCode({ h: undefined }), change({ c: undefined })]) {
+      state.how = (stored) => ({ ...stored, data: lost(stored.data) })
+      const { status, body } = await server.exchange(code, { code_verifier: undefined })
+      expect(status).not.toBe(200)
+      expect(body).not.toHaveProperty('access_token')
+    }
+  })
+
+  it.each([
+    ['a grant that is not one', { data: '{}' }],
+    ['a record with its age lost', { age: undefined }],
+  ])('on the page of signed-in devices as well: %s', async (_what, members) => {
+    const store = memoryStore()
+    let corrupt = false
+    const server = fixture({
+      store: {
+        ...store,
+        async list(subject, page) {
+          const { grants, next } = await store.list(subject, page)
+          const given = grants.map((grant) => (corrupt ? { ...grant, ...members } : grant))
+          return { grants: given as StoredGrant[], next }
+        },
+      },
+    })
+    await server.tokens()
+
+    corrupt = true
+    await expect(server.oauth.grants.list('alice')).rejects.toMatchObject({ name: 'OAuthError', status: 503 })
+    expect(server.eventsOf('store.trouble')).toHaveLength(1)
+  })
+})

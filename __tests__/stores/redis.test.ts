@@ -391,15 +391,16 @@ describe('a Redis that may evict', () => {
     return warnings
   }
 
-  test.each(['allkeys-lru', 'volatile-ttl'])('with %s there is one warning', async (policy) => {
-    expect(await warningsWith('100mb', policy)).toEqual([
-      ['redis_may_evict', expect.stringContaining(policy)],
-    ])
+  test.each([
+    ['allkeys-lru', '100mb'],
+    ['volatile-ttl', '100mb'],
+    ['allkeys-lru', '0'],
+  ])('with %s and a limit of %s there is one warning', async (policy, limit) => {
+    expect(await warningsWith(limit, policy)).toEqual([['redis_may_evict', expect.stringContaining(policy)]])
   })
 
-  test('with noeviction there is none, nor without a limit of memory', async () => {
+  test('with noeviction there is none', async () => {
     expect(await warningsWith('100mb', 'noeviction')).toEqual([])
-    expect(await warningsWith('0', 'allkeys-lru')).toEqual([])
   })
 })
 

@@ -346,6 +346,15 @@ const bugs: Bug[] = [
     'above 100 grants of one subject for one client the oldest goes, and no other',
   ],
   [
+    'the cap goes by age alone',
+    (store) => ({
+      insert: (grant) => store.insert({ ...grant, link: grant.link + 1 }),
+      advance: (key, from, move) => store.advance(key, from + 1, { ...move, to: move.to + 1 }),
+      find: async (key) => change(await store.find(key), ({ link }) => ({ link: link - 1 })),
+    }),
+    'a grant that has left link 0 stays while one at link 0 can go',
+  ],
+  [
     'a grant never expires',
     (store) => ({ insert: (grant) => store.insert({ ...grant, expiresIn: 1e9, endsIn: 1e9 }) }),
     'a grant expires after `expiresIn`, if no move lets it live longer',

@@ -121,7 +121,11 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
 
       if (siblings.size <= MAX_GRANTS_PER_CLIENT) return
       const sameClient = liveOf(subject).filter((other) => other.record.client === client)
-      for (const oldest of sameClient.slice(0, -MAX_GRANTS_PER_CLIENT)) remove(oldest)
+      const inOrder = [
+        ...sameClient.filter(({ link }) => link === 0),
+        ...sameClient.filter(({ link }) => link > 0),
+      ]
+      for (const one of inOrder.slice(0, Math.max(0, inOrder.length - MAX_GRANTS_PER_CLIENT))) remove(one)
     },
 
     async find(key: GrantKey): Promise<StoredGrant | undefined> {

@@ -111,8 +111,9 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   /** The index cannot tell which of a client's grants is the oldest. To have so many is rare enough to read them. */
   async function makeRoom(subject: string, client: string, members: readonly string[]): Promise<void> {
     const grants = (await findMembers(subject, members)).filter((grant) => grant.client === client)
-    const oldest = grants.sort((a, b) => b.age - a.age).slice(0, -MAX_GRANTS_PER_CLIENT)
-    await Promise.all(oldest.map(({ key }) => remove(key, subject, memberOf(key, client))))
+    const inOrder = grants.sort((a, b) => Math.min(a.link, 1) - Math.min(b.link, 1) || b.age - a.age)
+    const tooMany = inOrder.slice(0, Math.max(0, inOrder.length - MAX_GRANTS_PER_CLIENT))
+    await Promise.all(tooMany.map(({ key }) => remove(key, subject, memberOf(key, client))))
   }
 
   return {

@@ -73,7 +73,10 @@ export interface GrantPage {
   readonly next: string | undefined
 }
 
-/** How many grants one subject may have for one client. Above it the oldest goes, so that nobody can fill a store. */
+/**
+ * How many grants one subject may have for one client, so that nobody can fill a store. Above it the oldest at link 0
+ * goes, and where there is none, the oldest: whoever makes a user begin many flows must not end the ones in use.
+ */
 export const MAX_GRANTS_PER_CLIENT = 100
 
 /**

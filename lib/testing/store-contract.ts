@@ -310,6 +310,19 @@ export function storeContract(options: StoreContractOptions): void {
       assert.deepEqual(await keysOf(store, subject), rest.map(({ key }) => key).sort())
       await find(store, foreign.key)
     })
+
+    rule('a grant that has left link 0 stays while one at link 0 can go', async (store) => {
+      const subject = aSubject()
+      const inUse = await inserted(store, { subject })
+      await store.advance(inUse.key, 0, aMove(1))
+      await tick()
+      const begun = await inserted(store, { subject })
+      await tick()
+      for (let i = 1; i < MAX_GRANTS_PER_CLIENT; i++) await inserted(store, { subject })
+
+      await find(store, inUse.key)
+      assert.equal(await store.find(begun.key), undefined)
+    })
   })
 
   describe('expiry', () => {

@@ -15,6 +15,7 @@ module.exports = {
   // Tests import the package by its name, as its users do, and get the source.
   moduleNameMapper: {
     '^express-token-endpoint$': '<rootDir>/lib/index.ts',
+    '^express-token-endpoint/(postgres|sqlite)$': '<rootDir>/lib/stores/$1.ts',
     '^express-token-endpoint/(.*)$': '<rootDir>/lib/$1/index.ts',
   },
   // The packed package has a package.json of the same name; dist is not what is tested.

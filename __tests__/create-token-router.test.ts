@@ -152,6 +152,17 @@ describe.each(EXPRESS)('mounted in an app of %s', (_name, create) => {
       },
     ])
   })
+
+  it('says so where the discovery documents are mounted below a path: nobody would find them (RFC 8414 §3.1)', async () => {
+    let message = ''
+    const app = create().use('/oauth', router().wellKnown)
+    app.use((error: Error, _req: Request, res: Response, _next: NextFunction) => {
+      message = error.message
+      res.status(500).end()
+    })
+    await request(app).get('/oauth/.well-known/openid-configuration/oauth')
+    expect(message).toContain('app.use(oauth.wellKnown)')
+  })
 })
 
 describe('without Express', () => {
@@ -177,12 +188,18 @@ describe('without Express', () => {
     expect({ status: missing.status, text: missing.text }).toEqual({ status: 404, text: '' })
   })
 
-  it.each(['/', '/oauth', '/oauthtoken', '/oauthx/token', '/token', '/x/oauth/jwks', '//oauth/jwks'])(
-    'passes on what is no endpoint: %s',
-    async (path) => {
-      expect((await request(serve(router())).get(path)).status).toBe(404)
-    },
-  )
+  it.each([
+    '/',
+    '/oauth',
+    '/oauthtoken',
+    '/oauthx/token',
+    '/token',
+    '/x/oauth/jwks',
+    '/other/jwks',
+    '//oauth/jwks',
+  ])('passes on what is no endpoint: %s', async (path) => {
+    expect((await request(serve(router())).get(path)).status).toBe(404)
+  })
 })
 
 describe('the issuer', () => {

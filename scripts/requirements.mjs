@@ -1,8 +1,17 @@
 // The programs that the tests need besides what npm installs. Run as a script, it makes sure they are there: as root on
 // Debian or Ubuntu it installs what is missing, elsewhere it says how. Nothing is ever skipped for want of a program.
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, existsSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { delimiter, isAbsolute, join } from 'node:path'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 /**
@@ -21,6 +30,21 @@ const requirements = {
     debian: 'redis-server',
     brew: 'redis',
   },
+  postgres: {
+    env: 'POSTGRES',
+    programs: [
+      'postgres',
+      ...versions('/usr/lib/postgresql').map((directory) => join(directory, 'bin/postgres')),
+    ],
+    debian: 'postgresql',
+    brew: 'postgresql',
+  },
+  mariadbd: {
+    env: 'MARIADBD',
+    programs: ['mariadbd', '/usr/sbin/mariadbd'],
+    debian: 'mariadb-server-core',
+    brew: 'mariadb',
+  },
   chromium: {
     env: 'CHROMIUM',
     programs: [
@@ -33,6 +57,16 @@ const requirements = {
     debian: 'chromium',
     brew: 'chromium',
   },
+}
+
+/**
+ * Debian keeps the programs of several versions side by side, and off PATH. The newest comes first.
+ * @param {string} directory
+ */
+function versions(directory) {
+  if (!existsSync(directory)) return []
+  const names = readdirSync(directory).sort((a, b) => Number(b) - Number(a))
+  return names.map((name) => join(directory, name))
 }
 
 /**
@@ -81,11 +115,18 @@ function isExecutable(path) {
 
 /** @param {string[]} packages */
 function aptInstall(packages) {
-  // Debian starts a service as soon as its package is installed. The tests start their own servers, so this one would only
-  // hold the default port: exit code 101 of this script, where there is none yet, says "do not start anything".
-  const policy = '/usr/sbin/policy-rc.d'
-  const ours = !existsSync(policy)
-  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+  // Debian starts a service as soon as its package is installed, and PostgreSQL comes with a cluster to serve. The tests
+  // start their own, so these would only hold the default ports. Exit code 101 of the first file says "do not start
+  // anything". Where there is one already, it stays as it is.
+  const manners = {
+    '/usr/sbin/policy-rc.d': '#!/bin/sh\nexit 101\n',
+    '/etc/postgresql-common/createcluster.d/none.conf': 'create_main_cluster = false\n',
+  }
+  const ours = Object.entries(manners).filter(([file]) => !existsSync(file))
+  for (const [file, content] of ours) {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content, { mode: 0o755 })
+  }
   /** @param {string[]} args */
   const aptGet = (...args) =>
     execFileSync('apt-get', ['-qq', '-o', 'Acquire::Retries=3', '-o', 'Dpkg::Use-Pty=0', ...args], {
@@ -96,7 +137,7 @@ function aptInstall(packages) {
     aptGet('update')
     aptGet('install', '-y', '--no-install-recommends', ...packages)
   } finally {
-    if (ours) rmSync(policy)
+    for (const [file] of ours) rmSync(file)
   }
 }
 

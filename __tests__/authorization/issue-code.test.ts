@@ -79,13 +79,6 @@ describe('issueCode', () => {
 })
 
 describe('what the approval says', () => {
-  it('may be no scope at all (RFC 6749 §3.3)', async () => {
-    const body = await exchanged('read', { scope: [], refreshToken: false })
-
-    expect(Object.keys(body).sort()).toEqual(['access_token', 'expires_in', 'token_type'])
-    expect(claimsOf(body.access_token)).not.toHaveProperty('scope')
-  })
-
   it('leaves an OpenID request one where openid was not granted: no offline_access, no refresh token (OIDC Core §11)', async () => {
     expect(await exchanged('openid offline_access read', { scope: ['read'] })).not.toHaveProperty(
       'refresh_token',

@@ -100,14 +100,31 @@ describe('the answer to a denial', () => {
     const response = await fixture({ authorize: () => denial }).authorize()
     expect(redirected(response).error_description).toBe('Not you,X: <b> 1')
   })
+})
 
-  it('is no failure that a limit counts: a silent check says login_required all day (OIDC Core §3.1.2.6)', async () => {
-    const server = fixture({
-      authorize: () => ({ error: 'login_required' }),
-      rateLimit: { failuresPerAddress: 1 },
-    })
+describe('the rate limit', () => {
+  const rateLimit = { failuresPerAddress: 1 }
+
+  it('counts no denial: a silent check says login_required all day (OIDC Core §3.1.2.6)', async () => {
+    const server = fixture({ authorize: () => ({ error: 'login_required' }), rateLimit })
     for (let i = 0; i < 3; i++)
       expectToldToClient(await server.authorize({ prompt: 'none' }), 'login_required')
+  })
+
+  it('counts nothing that is told to a client, which helps nobody to guess', async () => {
+    const server = fixture({ rateLimit })
+    for (let i = 0; i < 3; i++)
+      expectToldToClient(await server.authorize({ response_type: 'token' }), 'unsupported_response_type')
+  })
+
+  it('counts guesses, and then tells the user to wait (RFC 6585 §4)', async () => {
+    const server = fixture({ rateLimit })
+    expectErrorPage(await server.authorize({ client_id: 'nobody' }))
+    const response = await server.authorize()
+
+    expectErrorPage(response, 429)
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
+    expect(response.text).not.toMatch(/mistake/)
   })
 })
 

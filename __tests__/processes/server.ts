@@ -95,12 +95,12 @@ process.on('message', ({ ask, point }: Question) => {
 // Not to outlive the test.
 process.on('disconnect', () => process.exit(1))
 
-// As a host does: no new connections, what is in flight ends, then the store is let go.
+// As a host does: no new connections, what is in flight ends, then the store is let go. Then nothing is left to do.
 process.once('SIGTERM', () => {
   server.close(async () => {
     await oauth.close()
-    process.disconnect()
+    process.removeAllListeners('disconnect').disconnect()
   })
   setInterval(() => server.closeIdleConnections(), 20).unref()
-  process.removeAllListeners('disconnect')
+  setTimeout(() => process.exit(2), 5000).unref()
 })

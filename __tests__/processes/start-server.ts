@@ -182,9 +182,9 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
         ...more,
       }),
     async end(signal = 'SIGKILL') {
-      running.delete(server)
       child.kill(signal)
       const [code, by] = await exited
+      running.delete(server)
       agent.destroy()
       burst.close()
       return { code, signal: by }

@@ -1,8 +1,6 @@
 // Records as a router writes them, for tests of stores.
 import { randomBytes } from 'node:crypto'
-import { memoryStore } from '../../lib'
 import type { GrantMove, GrantRecord } from '../../lib/stores/token-store'
-import { fixture } from './fixture'
 
 /** 22 characters of base64url, as in the names of grants and subjects. */
 export function randomId(): string {
@@ -21,17 +19,4 @@ export function aGrant(said: Partial<GrantRecord> = {}): GrantRecord {
 
 export function aMove(to: number, said: Partial<GrantMove> = {}): GrantMove {
   return { op: randomId(), to, expiresIn: 60, ...said }
-}
-
-/** What a router stores for an ordinary authorization: so much does a grant take. */
-export async function anOrdinaryGrant(): Promise<GrantRecord> {
-  const store = memoryStore()
-  const records: GrantRecord[] = []
-  const insert = (record: GrantRecord) => {
-    records.push(record)
-    return store.insert(record)
-  }
-  const approval = { subject: 'user-12345', authTime: new Date(), label: 'Firefox on Linux' }
-  await fixture({ store: { ...store, insert }, approval }).code({ nonce: randomId() })
-  return records[0] as GrantRecord
 }

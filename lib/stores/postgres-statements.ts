@@ -23,7 +23,8 @@ const SWEPT_AT_ONCE = 10
  *
  * - No index holds what a move changes. So a rotation is a HOT update: it writes one row, no index, and its page is
  *   cleaned up by the next one. `fillfactor` leaves it the place.
- * - `client`, `data`, `key` and `value` are bytes because text of PostgreSQL cannot hold a NUL.
+ * - `client`, `data` and `value` are bytes because text of PostgreSQL cannot hold a NUL. The key of a short-lived value
+ *   is a hash of it.
  *
  * @example
  * await pool.query(postgresTables({ schema: 'auth' }))
@@ -100,7 +101,7 @@ export function statementsFor(tables: PostgresTables) {
           SELECT key FROM ${grants} WHERE key = ANY(ARRAY(
             SELECT key FROM ${grants}
             WHERE subject = $2 AND client = $3 AND expires_at > now() AND key <> $1
-            ORDER BY serial DESC OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
+            ORDER BY link > 0 DESC, serial DESC OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
           )) FOR UPDATE SKIP LOCKED
         ))
       )

@@ -2,11 +2,11 @@
 // a write costs is the wait for the disk.
 import { closeSync, openSync } from 'node:fs'
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
-import type { DatabaseSync } from '@photostructure/sqlite'
+import type { DatabaseSyncInstance as Database } from '@photostructure/sqlite'
 import { ConfigError } from '../errors'
 
 export interface SqliteFile {
-  readonly database: DatabaseSync
+  readonly database: Database
   read<T>(work: () => T): Promise<T>
   /** Resolves when it is on the disk. `work` may run again after it was undone. */
   write<T>(work: () => T): Promise<T>
@@ -97,6 +97,7 @@ export function openSqliteFile(file: string, migrations: readonly string[]): Sql
     close() {
       closing ??= (async () => {
         while (draining) await nextTurn()
+        moveLogIntoFile(database)
         database.close()
       })()
       return closing
@@ -104,7 +105,7 @@ export function openSqliteFile(file: string, migrations: readonly string[]): Sql
   }
 }
 
-function open(file: string, migrations: readonly string[]): DatabaseSync {
+function open(file: string, migrations: readonly string[]): Database {
   const { DatabaseSync } = loadSqlite()
   makePrivate(file)
   const database = new DatabaseSync(file)
@@ -139,7 +140,7 @@ function loadSqlite(): typeof import('@photostructure/sqlite') {
     'missing_sqlite',
     'store',
     'needs SQLite, which this version of Node.js does not bring.',
-    'npm install @photostructure/sqlite, or use Node.js 22.13 or later.',
+    'npm install @photostructure/sqlite@1, or use Node.js 22.13 or later.',
   )
 }
 
@@ -152,7 +153,16 @@ function makePrivate(file: string): void {
   }
 }
 
-function migrate(database: DatabaseSync, file: string, migrations: readonly string[]): void {
+/** SQLite does it when the last connection is closed, but a binding may keep one open until its statements are collected. */
+function moveLogIntoFile(database: Database): void {
+  try {
+    database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch {
+    // Whoever opens the file next does it.
+  }
+}
+
+function migrate(database: Database, file: string, migrations: readonly string[]): void {
   inTransaction(database, () => {
     const version = Number(pragma(database, 'user_version'))
     const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
@@ -167,12 +177,12 @@ function migrate(database: DatabaseSync, file: string, migrations: readonly stri
   })
 }
 
-function pragma(database: DatabaseSync, name: string): unknown {
+function pragma(database: Database, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]
 }
 
 /** What throws was undone. From its beginning the transaction is the only one that writes, in any process. */
-function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+function inTransaction<T>(database: Database, work: () => T): T {
   database.exec('BEGIN IMMEDIATE')
   try {
     const result = work()

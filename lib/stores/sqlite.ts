@@ -1,4 +1,5 @@
 // Grants in a file of SQLite, for one machine: they survive a restart, and no server has to run.
+import { createHash } from 'node:crypto'
 import { openSqliteFile } from './sqlite-file'
 import {
   type GrantFilter,
@@ -92,10 +93,10 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
   const insertGrant = prepare(`
     INSERT INTO grants (key, subject, client, data, link, inserted_at, moved_at, expires_at, ends_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`)
-  const dropOldest = prepare(`
+  const makeRoom = prepare(`
     DELETE FROM grants WHERE serial IN (
-      SELECT serial FROM grants WHERE subject = ? AND client = ? AND expires_at > ?
-      ORDER BY serial DESC LIMIT -1 OFFSET ${MAX_GRANTS_PER_CLIENT}
+      SELECT serial FROM grants WHERE subject = ? AND client = ? AND expires_at > ? AND key <> ?
+      ORDER BY link > 0 DESC, serial DESC LIMIT -1 OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
     )`)
   const sweepGrants = prepare(`
     DELETE FROM grants WHERE serial IN (
@@ -107,7 +108,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
   const deleteGrants = prepare('DELETE FROM grants WHERE subject = ? AND expires_at > ?')
   const deleteGrantsFor = prepare('DELETE FROM grants WHERE subject = ? AND expires_at > ? AND client = ?')
 
-  const valueOf = prepare('SELECT value FROM short_lived WHERE key = ? AND expires_at > ?')
+  const valueByKey = prepare('SELECT value FROM short_lived WHERE key = ? AND expires_at > ?')
   const putValue = prepare('REPLACE INTO short_lived (key, value, expires_at) VALUES (?, ?, ?)')
   const deleteValue = prepare('DELETE FROM short_lived WHERE key = ?')
   const sweepValues = prepare(`
@@ -116,7 +117,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
     )`)
 
   function liveValue(key: string): string | undefined {
-    const row = valueOf.get(bytes(key), now()) as { value: Uint8Array } | undefined
+    const row = valueByKey.get(hash(key), now()) as { value: Uint8Array } | undefined
     return row && text(row.value)
   }
 
@@ -128,7 +129,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
         const expires = Math.min(ends, inserted + milliseconds(expiresIn))
         const row = [key, subject, bytes(client), bytes(data), link, inserted, inserted, expires, ends]
         if (Number(insertGrant.run(...row).changes) === 0) return
-        dropOldest.run(subject, bytes(client), inserted)
+        makeRoom.run(subject, bytes(client), inserted, key)
         sweepGrants.run(inserted)
       }),
 
@@ -169,7 +170,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
         const rows = grantsOfSubject.all(subject, Number(after), asked, limit + 1) as unknown as Row[]
         const page = rows.slice(0, limit)
         return {
-          grants: page.map((row) => stateOf(row, asked)),
+          grants: Array.from(page, (row) => stateOf(row, asked)),
           next: rows.length > limit ? String(page.at(-1)?.serial) : undefined,
         }
       }),
@@ -188,7 +189,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
         const kept = liveValue(key)
         if (kept !== undefined) return kept === value
         const put = now()
-        putValue.run(bytes(key), bytes(value), put + milliseconds(ttl))
+        putValue.run(hash(key), bytes(value), put + milliseconds(ttl))
         sweepValues.run(put)
         return true
       }),
@@ -198,7 +199,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
     take: (key: string) =>
       sqlite.write(() => {
         const value = liveValue(key)
-        deleteValue.run(bytes(key))
+        deleteValue.run(hash(key))
         return value
       }),
 
@@ -224,6 +225,11 @@ function stateOf(row: Row, asked: number): StoredGrant {
     idle: age(row.moved_at),
     superseded: (JSON.parse(row.superseded_at) as number[]).map(age),
   }
+}
+
+/** Of any length, and it is kept twice. */
+function hash(key: string): Uint8Array {
+  return createHash('sha256').update(key).digest()
 }
 
 function bytes(text: string): Uint8Array {

@@ -52,7 +52,7 @@ export interface TokenRouter extends Middleware {
   readonly grants: UserGrants
   /** Middleware that lets requests with a good access token of this server pass. */
   requireAccessToken(options?: RequireAccessTokenOptions): RequireAccessToken
-  /** Lets go of what the router opened. Close the HTTP server first: what is in flight still needs the store. */
+  /** Closes the store and the limits. Close the HTTP server first: what is in flight still needs them. */
   close(): Promise<void>
 }
 

@@ -132,6 +132,15 @@ describe('the reason of a refusal', () => {
       },
     ])
   })
+
+  it.each(['a\r\n2026-01-01 login of admin', 'x'.repeat(256), '\u001b[2J', 'ä'])(
+    'names a client only where the text may be the id of one: no log is written to from outside (CWE-117): %j',
+    async (id) => {
+      const server = fixture()
+      expectInvalidClient(await server.post('/token', { client_id: id }))
+      expect(server.events).toMatchObject([{ reason: 'unknown_client', clientId: undefined }])
+    },
+  )
 })
 
 describe('the grant types of a client', () => {

@@ -112,6 +112,6 @@ describe('the key set', () => {
     expect({ status: head.status, text: head.text }).toEqual({ status: 200, text: undefined })
     const post = await request(app).post('/oauth/jwks')
     expect(post.status).toBe(405)
-    expect(post.headers.allow).toBe('GET, OPTIONS')
+    expect(post.headers.allow).toBe('GET, HEAD, OPTIONS')
   })
 })

@@ -26,7 +26,9 @@ describe('the method of a request', () => {
       ),
     ),
     ...GET.flatMap((path) =>
-      (['post', 'put', 'patch', 'delete'] as const).map((method) => [method, path, 'GET, OPTIONS'] as const),
+      (['post', 'put', 'patch', 'delete'] as const).map(
+        (method) => [method, path, 'GET, HEAD, OPTIONS'] as const,
+      ),
     ),
     ...(['put', 'patch', 'delete', 'options'] as const).map(
       (method) => [method, '/oauth/authorize', 'GET, POST'] as const,

@@ -106,6 +106,24 @@ describe('failures of an address', () => {
     expect((await good(server, '192.0.2.1')).status).toBe(200)
   })
 
+  it('are not more for connections that held their bodies back until all had been let in', async () => {
+    const { server: listening, port } = await listen(fixture({ rateLimit: { failuresPerAddress: 3 } }).app)
+    http = listening
+    const head = `POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1\r\nAuthorization: Basic ${btoa('web:guess')}\r\n\r\n`
+    let accepted = 0
+    const begun = new Promise<void>((resolve) =>
+      listening.on('request', () => ++accepted === 20 && resolve()),
+    )
+    const sockets = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'))
+    for (const socket of sockets) socket.write(head)
+    await begun
+    const answers = sockets.map(async (socket) => String(await once(socket, 'data')).slice(9, 12))
+    for (const socket of sockets) socket.write('x')
+    const statuses = await Promise.all(answers)
+    expect(statuses.filter((status) => status === '401')).toHaveLength(3)
+    expect(statuses.filter((status) => status === '429')).toHaveLength(17)
+  })
+
   it('are counted where the client did not wait for its answer', async () => {
     const counted: string[] = []
     const server = fixture({

@@ -146,6 +146,20 @@ test('find, advance and every other method are one statement', async () => {
   queries.mockRestore()
 })
 
+test('a user who has 100 grants in use can begin one more: the oldest goes', async () => {
+  const store = aStore()
+  const subject = aSubject()
+  const inUse = Array.from({ length: 100 }, () => aGrant({ subject }))
+  for (const grant of inUse) {
+    await store.insert(grant)
+    await store.advance(grant.key, 0, aMove(1))
+  }
+  const { key } = await inserted(store, { subject })
+  expect(await store.find(key)).toMatchObject({ link: 0 })
+  expect(await store.find(String(inUse[0]?.key))).toBeUndefined()
+  expect(await store.revokeAll(subject)).toBe(100)
+})
+
 describe('what has expired', () => {
   test('is removed by inserts, a few rows by each', async () => {
     const store = aStore({ pool, prefix: 'sweep_' })

@@ -239,6 +239,18 @@ describe('writes that come together', () => {
   })
 })
 
+test('a user who has 100 grants in use can begin one more: the oldest goes', async () => {
+  const store = aStore()
+  const subject = aSubject()
+  const inUse = Array.from({ length: 100 }, () => aGrant({ subject }))
+  for (const grant of inUse) await store.insert(grant)
+  await Promise.all(inUse.map(({ key }) => store.advance(key, 0, aMove(1))))
+  const { key } = await inserted(store, { subject })
+  expect(await store.find(key)).toMatchObject({ link: 0 })
+  expect(await store.find(String(inUse[0]?.key))).toBeUndefined()
+  expect(await store.revokeAll(subject)).toBe(100)
+})
+
 test('what has expired is removed by inserts, a few rows by each', async () => {
   const file = aFile()
   const store = aStore(file)

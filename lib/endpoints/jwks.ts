@@ -10,7 +10,7 @@ export function jwksEndpoint(keys: SigningKeys): Endpoint {
   return {
     name: 'jwks',
     path: '/jwks',
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     cors: true,
     handle: async () => ({ status: 200, headers: { 'Cache-Control': CACHE }, body }),
   }

@@ -79,7 +79,7 @@ export function metadataEndpoint(path: string, document: object): Endpoint {
   return {
     name: 'metadata',
     path,
-    methods: ['GET'],
+    methods: ['GET', 'HEAD'],
     cors: true,
     handle: async () => ({
       status: 200,

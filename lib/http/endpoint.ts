@@ -26,7 +26,7 @@ export interface Endpoint {
   readonly name: string
   /** Below where the router is mounted. */
   readonly path: string
-  readonly methods: readonly ('GET' | 'POST')[]
+  readonly methods: readonly ('GET' | 'HEAD' | 'POST')[]
   /** Whether scripts of other origins may call it. */
   readonly cors: boolean
   /** Headers of all its answers, set before anything can go wrong. */
@@ -61,13 +61,12 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (endpoint.cors) allowOrigin(services.cors, req, res)
       if (req.method === 'OPTIONS' && endpoint.cors)
         return respond(res, { status: 204, headers: preflightHeaders(allowed) })
-      const method = req.method === 'HEAD' ? 'GET' : req.method
-      if (!endpoint.methods.some((one) => one === method)) {
+      if (!endpoint.methods.some((method) => method === req.method)) {
         return respond(res, { status: 405, headers: { Allow: allowed }, body: METHOD_NOT_ALLOWED })
       }
       await limits.byAddress.check(req, res)
       const query = queryOf(req)
-      const form = method === 'POST' ? await readForm(req) : undefined
+      const form = req.method === 'POST' ? await readForm(req) : undefined
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ConfigError, OAuthError } from '../errors'
 import { isScopeWord } from '../grants/scope'
 import { respond } from '../http/respond'
+import { refuseUnknownNames, text } from '../option-checks'
 import type { TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
 import type { SigningKeys } from '../tokens/signing-keys'
@@ -50,16 +51,8 @@ export function createRequireAccessToken(services: {
 }): (options?: RequireAccessTokenOptions) => RequireAccessToken {
   const { issuer, keys, store, now } = services
 
-  return ({ scope = '', checkGrant = false, audience = services.audience } = {}) => {
-    const needed = scope === '' ? [] : scope.split(' ')
-    if (!needed.every(isScopeWord)) {
-      throw new ConfigError(
-        'bad_scope',
-        'requireAccessToken.scope',
-        'is not a scope.',
-        'Separate its words by one space.',
-      )
-    }
+  return (options = {}) => {
+    const { needed, checkGrant, audience } = { audience: services.audience, ...checkOptions(options) }
 
     return async (req, res, next) => {
       try {
@@ -72,10 +65,12 @@ export function createRequireAccessToken(services: {
     }
 
     async function verify({ headers }: IncomingMessage): Promise<AccessToken> {
-      if (headers.authorization === undefined)
+      // RFC 6750 §3.1: who tries no token, or another scheme, learns the scheme and nothing else.
+      if (!/^Bearer(?: |$)/i.test(headers.authorization ?? '')) {
         throw new OAuthError('invalid_token', '', { reason: 'no_token' })
+      }
       // RFC 6750 §2.1.
-      const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(headers.authorization)?.[1]
+      const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(headers.authorization ?? '')?.[1]
       const claims =
         token === undefined
           ? undefined
@@ -95,7 +90,7 @@ export function createRequireAccessToken(services: {
       }
     }
 
-    /** RFC 6750 §3: a request without a token learns the scheme and nothing else (§3.1). */
+    /** RFC 6750 §3. */
     function refuse(res: ServerResponse, error: OAuthError): void {
       const parts = [`Bearer realm="${issuer}"`]
       if (error.reason !== 'no_token')
@@ -111,6 +106,35 @@ export function createRequireAccessToken(services: {
       })
     }
   }
+}
+
+const NAMES: Readonly<Record<keyof RequireAccessTokenOptions, true>> = {
+  scope: true,
+  checkGrant: true,
+  audience: true,
+}
+
+/** A name that is misspelled would leave a route open. @throws {ConfigError} */
+function checkOptions(options: RequireAccessTokenOptions) {
+  const fault = (code: string, option: string, what: string, remedy: string) =>
+    new ConfigError(code, `requireAccessToken${option}`, what, remedy)
+  if (typeof options !== 'object' || options === null) {
+    throw fault(
+      'no_options',
+      '',
+      'is called with something else than an object.',
+      "Call it with { scope: 'read' }, or without anything.",
+    )
+  }
+  refuseUnknownNames('requireAccessToken.', options, NAMES)
+  const { scope = '', checkGrant = false, audience } = options
+  const needed = scope === '' ? [] : typeof scope === 'string' ? scope.split(' ') : [scope]
+  if (!needed.every(isScopeWord))
+    throw fault('bad_scope', '.scope', 'is not a scope.', 'Separate its words by a space.')
+  if (typeof checkGrant !== 'boolean')
+    throw fault('bad_flag', '.checkGrant', 'is not a boolean.', 'Set true or false.')
+  if (audience === undefined) return { needed, checkGrant }
+  return { needed, checkGrant, audience: text('requireAccessToken.audience', audience) }
 }
 
 function invalidToken(): OAuthError {

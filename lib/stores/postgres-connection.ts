@@ -67,7 +67,7 @@ export function connectPostgres({
     async run<Row extends QueryResultRow>({ name, text }: Statement, values: readonly unknown[]) {
       if (closing) throw new Error('The connection to PostgreSQL is closed.')
       const until = performance.now() + timeoutSeconds * 1000
-      const secondsLeft = () => (until - performance.now()) / 1000
+      const secondsLeft = () => Math.max(0, Math.round(until - performance.now()) / 1000)
       const query: QueryConfig = { text, values: [...values], ...(prepare && { name }) }
 
       const client = await checkOut(secondsLeft())
@@ -78,7 +78,7 @@ export function connectPostgres({
           try {
             return await withDeadline(secondsLeft(), 'PostgreSQL', client.query<Row>(query))
           } catch (error) {
-            if (!TRY_AGAIN.includes(sqlState(error)) || secondsLeft() <= 0) throw error
+            if (!TRY_AGAIN.includes(sqlState(error)) || secondsLeft() === 0) throw error
           }
         }
       } catch (error) {

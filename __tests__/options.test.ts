@@ -455,38 +455,41 @@ describe('createTokenRouter', () => {
     )
   })
 
-  it('tells a secret in none of its messages', () => {
-    const given = 'S3CR3T-s3cr3t'
-    const pem = ES256.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: given })
-    for (const options of [
-      { secret: given },
-      { secret: [SECRET, given] },
-      { signingKeys: given },
-      { signingKeys: [given] },
-      { signingKeys: [pem] },
-      { signingKeys: [`-----BEGIN PRIVATE KEY-----\n${given}\n-----END PRIVATE KEY-----`] },
-      { signingKeys: [{ kty: 'EC', crv: 'P-256', d: given }] },
-      { signingKeys: [{ kty: 'oct', k: given }] },
-      { clients: [{ client_id: 'web', client_secret: given }] },
-      { clients: [{ client_id: 'web', client_secret_hash: given }] },
-      { clients: [{ ...web, client_secret_hash: [given] }] },
-      { clients: given },
-      { store: `http://user:${given}@redis.example` },
-      { store: { password: given } },
-      { issuer: `https://user:${given}@app.example` },
-      { issuer: `https://:${given}@App.example` },
-      { authorizationEndpoint: given },
-      { audience: { given } },
-      { rateLimit: given },
-      { cors: given },
-      { mountPath: given },
-      { lifetimes: { codeSeconds: given } },
-    ]) {
-      const error = faultOf(() => create(options))
-      const all = inspect(error, { depth: 10, showHidden: true })
-      expect(all.toLowerCase()).not.toContain(given.toLowerCase())
-      expect(all).not.toContain((ES256_JWK.d as string).slice(0, 12))
-    }
+  const told = 'S3CR3T-s3cr3t'
+  it.each<readonly [string, Anything]>([
+    ['a weak secret', { secret: told }],
+    ['a weak second secret', { secret: [SECRET, told] }],
+    ['a key without a list', { signingKeys: told }],
+    ['a key that is no key', { signingKeys: [told] }],
+    [
+      'an encrypted key',
+      {
+        signingKeys: [
+          ES256.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: told }),
+        ],
+      },
+    ],
+    ['a broken key', { signingKeys: [`-----BEGIN PRIVATE KEY-----\n${told}\n-----END PRIVATE KEY-----`] }],
+    ['a private JWK that lacks the rest', { signingKeys: [{ kty: 'EC', crv: 'P-256', d: told }] }],
+    ['a symmetric key', { signingKeys: [{ kty: 'oct', k: told }] }],
+    ['a good key of another algorithm', { signingKeys: [{ ...ES256_JWK, alg: 'RS256' }] }],
+    ['a client with its plain secret', { clients: [{ client_id: 'web', client_secret: told }] }],
+    ['a client secret for a hash', { clients: [{ client_id: 'web', client_secret_hash: told }] }],
+    ['a client secret among hashes', { clients: [{ client_id: 'web', client_secret_hash: [told] }] }],
+    ['clients that are a text', { clients: told }],
+    ['a URL of no Redis', { store: `http://user:${told}@redis.example` }],
+    ['a store of settings', { store: { password: told } }],
+    ['an issuer with a user', { issuer: `https://user:${told}@app.example` }],
+    ['an issuer with a password', { issuer: `https://:${told}@App.example` }],
+    ['an issuer that is no URL', { issuer: told }],
+    ['a time that is a text', { overlap: told }],
+  ])('tells nothing secret in what it says of %s', (_, options) => {
+    const text = inspect(
+      faultOf(() => create(options)),
+      { depth: 10, showHidden: true },
+    ).toLowerCase()
+    expect(text).not.toContain(told.toLowerCase())
+    expect(text).not.toContain((ES256_JWK.d as string).slice(0, 12).toLowerCase())
   })
 
   it('opens nothing where an option is wrong', async () => {

@@ -3,6 +3,7 @@ import { type AuthorizationRequest, readAuthorizationRequest } from './authoriza
 import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
 import { createAuthenticateClient } from './client-auth/authenticate'
+import { checkSigningAlgorithms } from './clients/check-clients'
 import { isPublic } from './clients/client'
 import { createFindClient } from './clients/find-client'
 import { authorizationEndpoint } from './endpoints/authorization'
@@ -71,10 +72,12 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const { issuer, lifetimes, now, overlap } = options
   const emit = createEmitter(options.onEvent)
   const keys = createSigningKeys(options.signingKeys)
+  if (typeof options.clients !== 'function') checkSigningAlgorithms(options.clients, keys.algorithms)
   const links = createLinks(issuer, options.secrets)
   const records = createGrantRecords(emit)
-  const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
   const limits = createRateLimits(options.rateLimit, emit)
+  // Last of what may find a fault: it opens a connection.
+  const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
   const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
   const findToken = createFindToken({ issuer, keys, links, records, store, lifetimes, overlap, now })
   const readClientRequest = createReadClientRequest(

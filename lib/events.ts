@@ -113,10 +113,14 @@ export type OnEvent = (event: TokenRouterEvent) => void
 /** One way out for all events. A listener that throws must not turn a good answer into a bad one. */
 export function createEmitter(onEvent: OnEvent = writeTrouble): OnEvent {
   return (event) => {
-    try {
-      onEvent(event)
-    } catch (cause) {
+    const failed = (cause: unknown) =>
       console.error(`express-token-endpoint: onEvent threw on ${event.type}: ${describe(cause)}`)
+    try {
+      // It is not waited for; but where it is asynchronous, its rejection must not end the process.
+      const told: unknown = onEvent(event)
+      if (told instanceof Promise) told.catch(failed)
+    } catch (cause) {
+      failed(cause)
     }
   }
 }

@@ -20,14 +20,20 @@ export function checkIssuer(issuer: unknown): string {
     )
   if (typeof issuer !== 'string' || !URL.canParse(issuer)) throw fault('is not a URL.')
   const url = new URL(issuer)
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))) {
+  if (!isSecure(url)) {
     throw fault('is neither https nor http on a loopback host.')
   }
-  if (/[?#]/.test(issuer) || url.username !== '')
+  if (/[?#]/.test(issuer) || url.username !== '' || url.password !== '')
     throw fault('has a query, a fragment or a user (RFC 8414 §2).')
   // Clients compare issuers character by character: what a parser would respell, one of them will.
   if (url.href !== issuer && url.href !== `${issuer}/`) throw fault(`is not in its normal form, ${url.href}.`)
+  if (url.pathname.endsWith('//')) throw fault('ends in more than one slash.')
   return issuer
+}
+
+/** RFC 6749 §3.1, §3.2: TLS; on the machine itself nothing is sent. */
+function isSecure({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
 function isLoopback(hostname: string): boolean {
@@ -84,8 +90,13 @@ export function checkAuthorizationEndpoint(
       'Leave one of them out: authorize mounts the endpoint of the router.',
     )
   }
-  if (typeof authorizationEndpoint === 'string' && URL.canParse(authorizationEndpoint))
+  if (
+    typeof authorizationEndpoint === 'string' &&
+    URL.canParse(authorizationEndpoint) &&
+    isSecure(new URL(authorizationEndpoint))
+  ) {
     return authorizationEndpoint
+  }
   throw new ConfigError(
     'bad_authorization_endpoint',
     'authorizationEndpoint',
@@ -149,9 +160,9 @@ export function checkRateLimit(rateLimit: unknown): RateLimitOptions | false | u
     store: true,
   }
   refuseUnknownNames('rateLimit.', options, names)
-  seconds('rateLimit.windowSeconds', options.windowSeconds ?? 60, 1)
-  seconds('rateLimit.failuresPerAddress', options.failuresPerAddress ?? 1, 1)
-  seconds('rateLimit.failuresPerClient', options.failuresPerClient ?? 1, 1)
+  seconds('rateLimit.windowSeconds', options.windowSeconds ?? 60, 1, LONGEST_SECONDS)
+  count('rateLimit.failuresPerAddress', options.failuresPerAddress ?? 1)
+  count('rateLimit.failuresPerClient', options.failuresPerClient ?? 1)
   optionalFunction('rateLimit.store', options.store)
   return options
 }
@@ -256,9 +267,34 @@ export function optionalFunction<F>(option: string, value: F | undefined): F | u
   throw new ConfigError('not_a_function', option, 'is not a function.', 'Give a function, or leave it out.')
 }
 
-export function seconds(option: string, value: unknown, least: number): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value >= least) return value
-  throw new ConfigError('bad_number', option, `is not a number of ${least} or more.`, 'Times are in seconds.')
+/** What a timer of Node can hold; above it, it fires at once. */
+const LONGEST_SECONDS = (2 ** 31 - 1) / 1000
+
+export function seconds(
+  option: string,
+  value: unknown,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= least && value <= most) return value
+  throw new ConfigError(
+    'bad_number',
+    option,
+    most === Number.MAX_SAFE_INTEGER
+      ? `is not a number of ${least} or more.`
+      : `is not a number from ${least} to ${most}.`,
+    'Times are in seconds.',
+  )
+}
+
+function count(option: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 1) return
+  throw new ConfigError(
+    'bad_number',
+    option,
+    'is not a number of 1 or more.',
+    'Set rateLimit: false for no limit.',
+  )
 }
 
 export function text(option: string, value: unknown): string {

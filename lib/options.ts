@@ -213,6 +213,14 @@ export function resolveOptions(options: TokenRouterOptions) {
 export type ResolvedOptions = Readonly<ReturnType<typeof resolveOptions>>
 
 function checkLifetimes(lifetimes: Partial<Lifetimes>): Lifetimes {
+  if (typeof lifetimes !== 'object' || lifetimes === null) {
+    throw new ConfigError(
+      'bad_lifetimes',
+      'lifetimes',
+      'is not an object.',
+      `Give some of ${Object.keys(LIFETIMES).join(', ')}.`,
+    )
+  }
   refuseUnknownNames('lifetimes.', lifetimes, LIFETIMES)
   const given = Object.entries(lifetimes).filter(([, value]) => value !== undefined)
   for (const [name, value] of given) seconds(`lifetimes.${name}`, value, 1)

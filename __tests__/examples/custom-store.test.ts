@@ -84,3 +84,20 @@ test('many inserts, moves and removals for one user at once get in nobody’s wa
   await store.revokeAll(subject)
   expect(await store.list(subject)).toEqual({ grants: [], next: undefined })
 })
+
+test('docs/custom-store.md says the same: each of its blocks is in the example, and the store is in its blocks', () => {
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+  const files = ['knex-store.ts', 'tables.ts', 'contract.test.ts'].map((name) =>
+    read(`examples/custom-store/${name}`),
+  )
+  const blocks = [...read('docs/custom-store.md').matchAll(/```ts\n(.*?)```/gs)].map(([, block]) =>
+    String(block),
+  )
+  for (const block of blocks) {
+    expect({ block, found: files.some((file) => file.includes(block)) }).toEqual({ block, found: true })
+  }
+  const told = new Set(blocks.join('').split('\n'))
+  const [store] = files as [string]
+  const body = store.slice(store.indexOf('export function')).split('\n')
+  expect(body.filter((line) => !told.has(line))).toEqual([])
+})

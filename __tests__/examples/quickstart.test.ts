@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
 import { launchChromium } from '../support/chromium'
@@ -340,33 +342,39 @@ describe('the process', () => {
     }
   })
 
-  test('forgets nothing over a restart where REDIS_URL and the secrets are given', async () => {
-    const redis = await startRedis()
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const env = {
-      REDIS_URL: redis.url,
-      OAUTH_SECRET: randomBytes(32).toString('base64url'),
-      OAUTH_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    }
-    let other = await startQuickstart(env)
-    try {
-      await page.goto(other.origin)
-      await page.getByRole('button', { name: 'Sign in' }).click()
-      await logIn(page)
-      await page.getByRole('button', { name: 'Allow' }).click()
-      await outcome('Signed in.')
+  test.each(['REDIS_URL', 'DATA_FILE'])(
+    'forgets nothing over a restart where %s and the secrets are given',
+    async (name) => {
+      const redis = await startRedis()
+      const directory = mkdtempSync(join(tmpdir(), 'quickstart-'))
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const env = {
+        [name]: name === 'REDIS_URL' ? redis.url : join(directory, 'oauth.db'),
+        OAUTH_SECRET: randomBytes(32).toString('base64url'),
+        OAUTH_SIGNING_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      }
+      let other = await startQuickstart(env)
+      try {
+        expect(other.printed().join('\n')).toContain(`by ${name}`)
+        await page.goto(other.origin)
+        await page.getByRole('button', { name: 'Sign in' }).click()
+        await logIn(page)
+        await page.getByRole('button', { name: 'Allow' }).click()
+        await outcome('Signed in.')
 
-      await other.stop()
-      other = await startQuickstart({ ...env, PORT: new URL(other.origin).port })
-      await page.getByRole('button', { name: 'Call the API' }).click()
-      await outcome('The API answered.')
-      await page.getByRole('button', { name: 'Refresh' }).click()
-      await outcome('Refreshed.')
-    } finally {
-      await other.stop()
-      await redis.stop()
-    }
-  })
+        await other.stop()
+        other = await startQuickstart({ ...env, PORT: new URL(other.origin).port })
+        await page.getByRole('button', { name: 'Call the API' }).click()
+        await outcome('The API answered.')
+        await page.getByRole('button', { name: 'Refresh' }).click()
+        await outcome('Refreshed.')
+      } finally {
+        await other.stop()
+        await redis.stop()
+        rmSync(directory, { recursive: true })
+      }
+    },
+  )
 })
 
 const SCRIPT_REDIRECT_URI = 'http://127.0.0.1:3999/callback'

@@ -71,7 +71,7 @@ describe('a script of another origin', () => {
     expect(response.text).toBe('')
     expect(corsOf(response)).toEqual({
       ...OPEN,
-      'access-control-allow-methods': /token|revoke/.test(path) ? 'POST, OPTIONS' : 'GET, OPTIONS',
+      'access-control-allow-methods': /token|revoke/.test(path) ? 'POST, OPTIONS' : 'GET, HEAD, OPTIONS',
       'access-control-allow-headers': 'Authorization, Content-Type, DPoP',
       'access-control-max-age': '86400',
     })

@@ -208,11 +208,21 @@ describe('the size of a request', () => {
     expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
   })
 
-  it('answers 413 to one byte more, and closes the connection (RFC 9110 §15.5.14)', async () => {
+  it('answers 413 to one byte more (RFC 9110 §15.5.14)', async () => {
     const server = fixture()
     const response = await server.post('/token', padded(exchangeForm(await server.code()), LIMIT + 1))
     expectMalformed(response, 'The body is too large.', 413)
-    expect(response.headers.connection).toBe('close')
+  })
+
+  it('answers 413 to a browser with a page, and closes the connection as well (RFC 9112 §9.6)', async () => {
+    const port = await portOf(fixture())
+    const answer = await talk(port, (socket) => {
+      socket.write(head(`Content-Length: ${10 * LIMIT}`, '/authorize'))
+      socket.write('x'.repeat(LIMIT + 1))
+    })
+    expect(answer).toMatch(/^HTTP\/1.1 413 Payload Too Large\r\n/)
+    expect(answer).toMatch(/\r\nContent-Type: text\/html; charset=utf-8\r\n/)
+    expect(answer).toMatch(/\r\nConnection: close\r\n/)
   })
 
   it('answers 413 from the length alone, before the body is sent', async () => {
@@ -362,8 +372,8 @@ describe('characters that no token has', () => {
   )
 })
 
-function head(headers: string): string {
-  return `POST /oauth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${FORM}\r\n${headers}\r\n\r\n`
+function head(headers: string, path = '/token'): string {
+  return `POST /oauth${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${FORM}\r\n${headers}\r\n\r\n`
 }
 
 function chunk(text: string): string {

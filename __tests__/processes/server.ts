@@ -1,8 +1,8 @@
 // A host app in a process of its own, with the router on a store that other processes share. What it is to be comes as
 // its argument; what happens in it is told by messages. A test starts it with start-server.ts.
+import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import express from 'express'
 import { createTokenRouter, memoryStore, redisStore, type TokenStore } from '../../lib'
 import type { Answers, HaltPoint, Message, Question, ServerOptions } from './start-server'
@@ -15,6 +15,7 @@ const {
 }: ServerOptions = JSON.parse(process.argv[2] as string)
 const tell = (message: Message) => process.send?.(message)
 
+const terminated = once(process, 'SIGTERM')
 let halt: HaltPoint | undefined
 let inFlight = 0
 const events: Record<string, number> = {}
@@ -39,12 +40,12 @@ const store: TokenStore = {
     return found
   },
   async advance(key, from, move) {
+    if (holdCommits) await terminated
     await reach('before commit')
     const advanced = real.advance(key, from, move)
     await reach('commit sent')
     const result = await advanced
     await reach('after commit')
-    if (commitTakes > 0) await delay(commitTakes)
     return result
   },
 }
@@ -88,7 +89,7 @@ const server = createServer(app).listen(0, '127.0.0.1', 2048, () =>
 
 process.on('message', ({ ask, point }: Question) => {
   if (ask === 'halt') halt = point
-  global.gc?.()
+  if (ask === 'memory') global.gc?.()
   const answers: Answers = { halt: undefined, events, inFlight, memory: process.memoryUsage().heapUsed }
   tell({ type: 'answer', answer: answers[ask] })
 })

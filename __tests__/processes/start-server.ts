@@ -22,8 +22,8 @@ export interface ServerOptions
   readonly redis?: string | undefined
   /** Of ioredis, in milliseconds. */
   readonly socketTimeout?: number
-  /** Milliseconds that each commit takes longer than it would. */
-  readonly commitTakes?: number
+  /** Whether no commit is made before SIGTERM. */
+  readonly holdCommits?: boolean
 }
 
 export interface Answers {

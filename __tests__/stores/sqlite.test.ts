@@ -119,9 +119,7 @@ describe('the file', () => {
     await sqliteStore({ file }).close()
     const database = aConnection(file)
     database.exec('PRAGMA user_version = 99')
-    expect(() => sqliteStore({ file })).toThrow(
-      'was written by a later version of this library, in format 99',
-    )
+    expect(() => sqliteStore({ file })).toThrow('is of format 99, later than this library knows')
   })
 
   test('that is none, or where none can be, is refused', () => {

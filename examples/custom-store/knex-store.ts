@@ -107,7 +107,7 @@ export function knexStore(knex: Knex): TokenStore {
 
     async put(key, value, ttl) {
       const row = { id: hash(key), value: Buffer.from(value), expires_at: fromNow(ttl) }
-      await sweep(SHORT_LIVED) // and so an expired value of this very key, as a rule
+      await sweep(SHORT_LIVED)
       if (await insertInto(SHORT_LIVED, row)) return true
       const expired = knex(SHORT_LIVED).where({ id: row.id }).where('expires_at', '<=', now)
       return (await expired.update(row)) === 1 || (await get(key)) === value

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import express, { type ErrorRequestHandler } from 'express'
 import { type AccessToken, createTokenRouter, memoryStore } from 'express-token-endpoint'
+import { sqliteStore } from 'express-token-endpoint/sqlite'
 import { authorize } from './authorize'
 import { clients, pageRedirectUri } from './clients'
 import { closeOnSignal } from './close-on-signal'
@@ -21,7 +22,7 @@ const oauth = createTokenRouter({
   issuer: settings.issuer,
   secret: settings.secret,
   signingKeys: [settings.signingKey],
-  store: settings.redisUrl ?? memoryStore(),
+  store: settings.redisUrl ?? (settings.dataFile ? sqliteStore({ file: settings.dataFile }) : memoryStore()),
   clients,
   scopes: ['openid', 'offline_access', 'profile'],
   overlap: settings.overlap,
@@ -85,11 +86,12 @@ const server = app.listen(settings.port, settings.host, (error) => {
     console.error(`Cannot listen: ${error.message}. On another port: PORT=3001 npm start`)
     process.exit(1)
   }
-  const { origin, redisUrl, madeAtStart } = settings
+  const { origin, redisUrl, dataFile, madeAtStart } = settings
+  const kept = redisUrl ? 'Redis, by REDIS_URL' : dataFile && `SQLite, in ${dataFile}, by DATA_FILE`
   console.log(`
   Open   ${origin}          to sign in as alice, password wonderland
          ${origin}/devices  to end what she signed in
-  Store  ${redisUrl ? 'Redis, by REDIS_URL' : 'memory: a restart forgets all. REDIS_URL=redis://… keeps it'}
+  Store  ${kept ?? 'memory: a restart forgets all. DATA_FILE=oauth.db or REDIS_URL=redis://… keeps it'}
   Keys   ${madeAtStart.length > 0 ? `made for this run: ${madeAtStart.join(', ')}` : 'from the environment'}
 `)
   console.log(`ready ${origin}`)

@@ -10,13 +10,14 @@ export const origin = `http://localhost:${port}`
 export const issuer = `${origin}/oauth`
 
 export const redisUrl = env.REDIS_URL || undefined
+export const dataFile = env.DATA_FILE || undefined
 export const limitRequests = env.RATE_LIMIT !== 'off'
 export const overlap = Number(env.OVERLAP || 60)
 
 /**
  * A real app never makes these at start: they live in its secret store, next to the database password. Losing
  * `secret` ends every grant, a new signing key ends every access token; and several processes behind one address
- * need to share them, and the Redis, to know each other's tokens.
+ * need to share them, and the store, to know each other's tokens.
  */
 export const secret = env.OAUTH_SECRET || randomBytes(32).toString('base64url')
 export const signingKey =

@@ -1,5 +1,5 @@
 // Finds which one method a request uses, and lets that method prove the client (RFC 6749 §2.3).
-import { authMethodOf, type Client, type FindClient } from '../clients/client'
+import { authMethodOf, type Client, type FindClient, isClientId } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { ClientAuthMethod, ClientAuthRequest } from './client-auth-method'
 import { none } from './none'
@@ -47,6 +47,8 @@ export function createAuthenticateClient(
   }
 }
 
-function refused(reason: string, clientId?: string): OAuthError {
+/** Events name a client only by what may be an id: nobody writes lines of their own into a log. */
+function refused(reason: string, named?: string): OAuthError {
+  const clientId = isClientId(named) ? named : undefined
   return new OAuthError('invalid_client', 'Client authentication failed.', { reason, clientId })
 }

@@ -1,7 +1,7 @@
 // Client records of the host's, checked when the router is created (RFC 7591 §2).
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { ConfigError } from '../errors'
-import { authMethodOf, type Client, type FindClient, isPublic } from './client'
+import { authMethodOf, type Client, type FindClient, isClientId, isPublic } from './client'
 import { isClientSecretHash } from './client-secret'
 
 /** @throws {ConfigError} */
@@ -32,12 +32,7 @@ export function checkClients(
 
 /** @throws {ConfigError} naming the member of the record. */
 export function checkClient(client: Client, option: string, methods: readonly ClientAuthMethod[]): void {
-  if (
-    typeof client !== 'object' ||
-    client === null ||
-    typeof client.client_id !== 'string' ||
-    !/^[\x20-\x7E]{1,255}$/.test(client.client_id)
-  ) {
+  if (typeof client !== 'object' || client === null || !isClientId(client.client_id)) {
     throw new ConfigError(
       'bad_client_id',
       `${option}.client_id`,
@@ -121,4 +116,21 @@ function checkRedirectUri(uri: unknown, option: string): void {
     'is not an absolute URL without a fragment.',
     'Register the exact URL that the client sends (RFC 9700 §2.1).',
   )
+}
+
+/**
+ * OpenID Connect Registration §2: a client may want its ID tokens signed by another algorithm than the first key's.
+ *
+ * @throws {ConfigError} when no key makes it.
+ */
+export function checkSigningAlgorithms(clients: readonly Client[], algorithms: readonly string[]): void {
+  for (const [i, { id_token_signed_response_alg: alg }] of clients.entries()) {
+    if (alg === undefined || algorithms.some((one) => one === alg)) continue
+    throw new ConfigError(
+      'unknown_algorithm',
+      `clients[${i}].id_token_signed_response_alg`,
+      'is made by none of signingKeys.',
+      `Leave it out, use ${algorithms.join(', ')}, or add a key.`,
+    )
+  }
 }

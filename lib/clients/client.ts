@@ -26,6 +26,11 @@ export interface Client {
 /** Finds a client by its id; `undefined` when there is none. */
 export type FindClient = (clientId: string) => Client | undefined | Promise<Client | undefined>
 
+/** Whether a text may be a client_id (RFC 6749 App. A.1). */
+export function isClientId(text: unknown): text is string {
+  return typeof text === 'string' && /^[\x20-\x7E]{1,255}$/.test(text)
+}
+
 /** How the client authenticates (RFC 7591 §2: the default is Basic). */
 export function authMethodOf(client: Client): string {
   return client.token_endpoint_auth_method ?? 'client_secret_basic'

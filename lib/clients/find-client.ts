@@ -3,10 +3,7 @@ import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import { checkClient } from './check-clients'
-import type { Client, FindClient } from './client'
-
-/** RFC 6749 App. A.1: what is no client_id need not be looked for. */
-const CLIENT_ID = /^[\x20-\x7E]{1,255}$/
+import { type Client, type FindClient, isClientId } from './client'
 
 export function createFindClient(
   clients: readonly Client[] | FindClient,
@@ -18,7 +15,7 @@ export function createFindClient(
     return (clientId) => byId.get(clientId)
   }
   return async (clientId) => {
-    if (!CLIENT_ID.test(clientId)) return undefined
+    if (!isClientId(clientId)) return undefined
     try {
       const found = await clients(clientId)
       if (!found || found.client_id !== clientId) return undefined

@@ -56,9 +56,7 @@ export function metadata({
     code_challenge_methods_supported: [CODE_CHALLENGE_METHOD],
     ...(authorizes && { authorization_response_iss_parameter_supported: true }),
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: [
-      ...new Set(keys.published.filter(({ signer }) => signer).map(({ alg }) => alg)),
-    ],
+    id_token_signing_alg_values_supported: keys.algorithms,
     claim_types_supported: ['normal'],
     request_parameter_supported: false,
     request_uri_parameter_supported: false,

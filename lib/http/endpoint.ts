@@ -67,6 +67,8 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       await limits.byAddress.check(req, res)
       const query = queryOf(req)
       const form = req.method === 'POST' ? await readForm(req) : undefined
+      // Again, or many connections that hold their bodies back would all have been let in.
+      if (form) await limits.byAddress.check(req, res)
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {
@@ -86,6 +88,8 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         clientId: clientId ?? error.clientId,
         cause: error.cause,
       })
+      // RFC 9112 §9.6: an unread body would be taken for the next request.
+      if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
       if (res.headersSent) res.destroy()
       else respond(res, answer)
     }
@@ -112,8 +116,6 @@ function refusal(error: OAuthError, req: IncomingMessage, issuer: string): Answe
         req.headers.authorization !== undefined && {
           'WWW-Authenticate': `Basic realm="${issuer}", charset="UTF-8"`,
         }),
-      // An unread body would be taken for the next request.
-      ...(!req.complete && { Connection: 'close' }),
     },
   }
 }

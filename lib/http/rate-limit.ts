@@ -114,7 +114,7 @@ class FailureStore implements Store {
     private readonly windowSeconds: number,
     private readonly emit: OnEvent,
   ) {
-    if (typeof counts.get !== 'function') {
+    if (typeof counts?.get !== 'function') {
       throw new ConfigError(
         'rate_limit_store_without_get',
         'rateLimit.store',

@@ -21,7 +21,7 @@ const SWEPT_AT_ONCE = 10
 /**
  * The tables and indexes as SQL, for your migrations. It may run again: what is there stays as it is.
  *
- * - No index holds what a move changes. So a rotation is a HOT update: it writes one row, no index, and its page is
+ * - A move rarely changes what an index holds. So a rotation is a HOT update: it writes one row, no index, and its page is
  *   cleaned up by the next one. `fillfactor` leaves it the place.
  * - `client`, `data` and `value` are bytes because text of PostgreSQL cannot hold a NUL. The key of a short-lived value
  *   is a hash of it.

@@ -52,7 +52,7 @@ export function connectRedis({
   let readiness: Promise<void> | undefined
 
   // Without a listener ioredis prints each failed attempt. The calls that fail for it reject, and name it as their cause.
-  if (!given) client.on('error', (error) => (trouble = error))
+  if (!given) client.on('error', (error) => (trouble = withoutCommand(error)))
 
   for (const [name, script] of Object.entries(SCRIPTS)) client.defineCommand(METHOD_PREFIX + name, script)
 
@@ -95,14 +95,18 @@ export function connectRedis({
       try {
         return await method?.apply(client, keysAndArguments)
       } catch (error) {
-        // ioredis adds the command with its arguments, which are not for logs.
-        if (error instanceof Error) Reflect.deleteProperty(error, 'command')
-        throw error
+        throw withoutCommand(error)
       }
     },
 
     close: () => (closing ??= end()),
   }
+}
+
+/** ioredis adds the command with its arguments: what a grant says, or the password. Neither is for logs. */
+function withoutCommand<E>(error: E): E {
+  if (error instanceof Error) Reflect.deleteProperty(error, 'command')
+  return error
 }
 
 function open(url: string | undefined, options: RedisOptions = {}): Redis {

@@ -37,38 +37,38 @@ export function openSqliteFile(file: string, migrations: readonly string[]): Sql
   let draining = false
   let closing: Promise<void> | undefined
 
-  function transaction<T>(work: () => T): T {
-    return inTransaction(database, work)
-  }
-
   async function drain(): Promise<void> {
     draining = true
-    await nextTurn()
+    await nextTurn() // what else comes until then is in the same transaction
     while (queue.length > 0) {
       const batch = queue.splice(0)
       try {
-        const results = transaction(() => batch.map(({ work }) => work()))
-        for (const [i, { resolve }] of batch.entries()) resolve(results[i])
+        commit(batch)
       } catch (error) {
         if (isBusy(error)) {
-          for (const write of batch) {
-            if (performance.now() < write.until) queue.push(write)
-            else write.reject(error)
-          }
           await aMoment()
+          for (const late of batch.filter(isOverdue)) late.reject(error)
+          queue.unshift(...batch.filter((write) => !isOverdue(write)))
         } else {
-          // One of them fails, the others need not.
-          for (const { work, resolve, reject } of batch) {
-            try {
-              resolve(transaction(work))
-            } catch (reason) {
-              reject(reason)
-            }
-          }
+          for (const write of batch) commitAlone(write)
         }
       }
     }
     draining = false
+  }
+
+  function commit(batch: readonly Write[]): void {
+    const results = inTransaction(database, () => batch.map(({ work }) => work()))
+    for (const [i, { resolve }] of batch.entries()) resolve(results[i])
+  }
+
+  /** When one of a batch fails, the others need not. */
+  function commitAlone(write: Write): void {
+    try {
+      commit([write])
+    } catch (error) {
+      write.reject(error)
+    }
   }
 
   return {
@@ -96,13 +96,17 @@ export function openSqliteFile(file: string, migrations: readonly string[]): Sql
 
     close() {
       closing ??= (async () => {
-        while (draining) await nextTurn()
+        while (draining) await aMoment()
         moveLogIntoFile(database)
         database.close()
       })()
       return closing
     },
   }
+}
+
+function isOverdue({ until }: Write): boolean {
+  return performance.now() > until
 }
 
 function open(file: string, migrations: readonly string[]): Database {
@@ -113,7 +117,7 @@ function open(file: string, migrations: readonly string[]): Database {
     database.exec(`PRAGMA busy_timeout = ${OPEN_WITHIN}`)
     migrate(database, file, migrations)
     if (pragma(database, 'journal_mode = WAL') !== 'wal') {
-      throw new Error(`${file} is where SQLite can keep no write-ahead log, such as on a network drive.`)
+      throw badFile(`${file} is where SQLite can keep no write-ahead log.`, 'Use a local disk.')
     }
     // Each commit reaches the disk: a rotation or a revocation that was answered outlives a power cut.
     database.exec('PRAGMA synchronous = FULL')
@@ -167,14 +171,21 @@ function migrate(database: Database, file: string, migrations: readonly string[]
     const version = Number(pragma(database, 'user_version'))
     const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema').get() === undefined
     if (!isEmpty && pragma(database, 'application_id') !== APPLICATION_ID) {
-      throw new Error(`${file} is a database of something else. Give the store a file of its own.`)
+      throw badFile(`${file} is a database of something else.`, 'Give the store a file of its own.')
     }
     if (version > migrations.length) {
-      throw new Error(`${file} was written by a later version of this library, in format ${version}.`)
+      throw badFile(
+        `${file} is of format ${version}, later than this library knows.`,
+        'Update the library again.',
+      )
     }
     for (const migration of migrations.slice(version)) database.exec(migration)
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length}`)
   })
+}
+
+function badFile(what: string, remedy: string): ConfigError {
+  return new ConfigError('bad_store_file', 'file', what, remedy)
 }
 
 function pragma(database: Database, name: string): unknown {

@@ -37,7 +37,7 @@ interface Row {
 
 /**
  * `client`, `data` and `value` are bytes because bindings cut text at a NUL. `serial` is the order of inserts, and the
- * last column of each index. No index holds what a move changes, so that a rotation writes one page.
+ * last column of each index. A move rarely changes what an index holds, so that a rotation writes one page.
  */
 const MIGRATIONS = [
   `

@@ -48,6 +48,8 @@ export interface SigningKey {
 export interface SigningKeys {
   /** All, for `jwks_uri`. */
   readonly published: readonly SigningKey[]
+  /** Those that can be signed with. */
+  readonly algorithms: readonly SigningAlgorithm[]
   /** The first key that signs, or the first of this algorithm. */
   signer(alg?: string): Signer | undefined
   byId(kid: unknown): SigningKey | undefined
@@ -74,6 +76,7 @@ export function createSigningKeys(inputs: readonly SigningKeyInput[]): SigningKe
   }
   return {
     published,
+    algorithms: [...new Set(published.filter(({ signer }) => signer).map(({ alg }) => alg))],
     signer: (alg) => published.find((key) => key.signer && (alg === undefined || key.alg === alg))?.signer,
     byId: (kid) => (typeof kid === 'string' ? byId.get(kid) : undefined),
   }
@@ -87,6 +90,13 @@ function parseKey(input: SigningKeyInput, option: string): SigningKey {
   const alg = checkAlgorithm(key, givenAlg, option)
   const bare = publicKey.export({ format: 'jwk' })
   const kid = givenKid ?? thumbprint(bare)
+  if (typeof kid !== 'string')
+    throw new ConfigError(
+      'bad_kid',
+      `${option}.kid`,
+      'is not a text.',
+      'Leave it out for the thumbprint of the key.',
+    )
   const publicJwk = publicOnly(bare, { alg, kid })
   return {
     alg,

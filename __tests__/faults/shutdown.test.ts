@@ -23,7 +23,7 @@ describe('SIGTERM', () => {
         holdCommits: true,
         storeTimeoutSeconds: 20,
       })
-      const codes = await Promise.all(Array.from({ length: 100 }, () => server.code()))
+      const codes = await Promise.all(Array.from({ length: 50 }, () => server.code()))
       const replies = codes.map((code) => server.exchange(code))
       while ((await server.ask('inFlight')) < replies.length) await delay(5)
       const asked = performance.now()

@@ -7,12 +7,7 @@ import express from 'express'
 import { createTokenRouter, memoryStore, redisStore, type TokenStore } from '../../lib'
 import type { Answers, HaltPoint, Message, Question, ServerOptions } from './start-server'
 
-const {
-  redis,
-  socketTimeout,
-  commitTakes = 0,
-  ...options
-}: ServerOptions = JSON.parse(process.argv[2] as string)
+const { redis, socketTimeout, holdCommits, ...options }: ServerOptions = JSON.parse(process.argv[2] as string)
 const tell = (message: Message) => process.send?.(message)
 
 const terminated = once(process, 'SIGTERM')

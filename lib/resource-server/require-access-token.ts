@@ -116,23 +116,33 @@ const NAMES: Readonly<Record<keyof RequireAccessTokenOptions, true>> = {
 
 /** A name that is misspelled would leave a route open. @throws {ConfigError} */
 function checkOptions(options: RequireAccessTokenOptions) {
-  const fault = (code: string, option: string, what: string, remedy: string) =>
-    new ConfigError(code, `requireAccessToken${option}`, what, remedy)
   if (typeof options !== 'object' || options === null) {
-    throw fault(
+    throw new ConfigError(
       'no_options',
-      '',
-      'is called with something else than an object.',
-      "Call it with { scope: 'read' }, or without anything.",
+      'requireAccessToken',
+      'is not given an object.',
+      "Call it with { scope: 'read' }.",
     )
   }
   refuseUnknownNames('requireAccessToken.', options, NAMES)
   const { scope = '', checkGrant = false, audience } = options
   const needed = scope === '' ? [] : typeof scope === 'string' ? scope.split(' ') : [scope]
-  if (!needed.every(isScopeWord))
-    throw fault('bad_scope', '.scope', 'is not a scope.', 'Separate its words by a space.')
-  if (typeof checkGrant !== 'boolean')
-    throw fault('bad_flag', '.checkGrant', 'is not a boolean.', 'Set true or false.')
+  if (!needed.every(isScopeWord)) {
+    throw new ConfigError(
+      'bad_scope',
+      'requireAccessToken.scope',
+      'is not a scope.',
+      'Separate its words by a space.',
+    )
+  }
+  if (typeof checkGrant !== 'boolean') {
+    throw new ConfigError(
+      'bad_flag',
+      'requireAccessToken.checkGrant',
+      'is not a boolean.',
+      'Set true or false.',
+    )
+  }
   if (audience === undefined) return { needed, checkGrant }
   return { needed, checkGrant, audience: text('requireAccessToken.audience', audience) }
 }

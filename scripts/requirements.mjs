@@ -35,9 +35,11 @@ const requirements = {
     programs: [
       'postgres',
       ...versions('/usr/lib/postgresql').map((directory) => join(directory, 'bin/postgres')),
+      '/opt/homebrew/opt/postgresql@17/bin/postgres',
+      '/usr/local/opt/postgresql@17/bin/postgres',
     ],
     debian: 'postgresql',
-    brew: 'postgresql',
+    brew: 'postgresql@17',
   },
   mariadbd: {
     env: 'MARIADBD',

@@ -187,7 +187,7 @@ describe('several processes', () => {
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['rejected']))
     expect(lasted).toBeGreaterThan(500)
     expect(lasted).toBeLessThan(1000)
-    expect(turns).toBeGreaterThan(30) // the event loop went on
+    expect(turns).toBeGreaterThan(5) // the event loop went on
 
     other.exec('COMMIT')
     await delay(50)

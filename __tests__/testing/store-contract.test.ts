@@ -1,7 +1,7 @@
 // The suite is only worth something if it fails: each of these stores has one bug, and the rule that it breaks says so.
 import { setTimeout as delay } from 'node:timers/promises'
 import { memoryStore } from '../../lib/stores/memory'
-import type { StoredGrant, TokenStore } from '../../lib/stores/token-store'
+import { MAX_GRANTS_PER_CLIENT, type StoredGrant, type TokenStore } from '../../lib/stores/token-store'
 import { storeContract } from '../../lib/testing'
 
 /** The rules, by title, as a runner gets them. */
@@ -353,6 +353,17 @@ const bugs: Bug[] = [
       find: async (key) => change(await store.find(key), ({ link }) => ({ link: link - 1 })),
     }),
     'a grant that has left link 0 stays while one at link 0 can go',
+  ],
+  [
+    'the cap takes the new grant',
+    (store) => ({
+      async insert(grant) {
+        await store.insert(grant)
+        const page = await store.list(grant.subject)
+        if (page.grants.length === MAX_GRANTS_PER_CLIENT && grant.link === 0) await store.revoke(grant.key)
+      },
+    }),
+    'where no grant is at link 0 the oldest goes, and never the new one',
   ],
   [
     'a grant never expires',

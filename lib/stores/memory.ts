@@ -120,12 +120,9 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
       subjects.set(subject, siblings.add(entry))
 
       if (siblings.size <= MAX_GRANTS_PER_CLIENT) return
-      const sameClient = liveOf(subject).filter((other) => other.record.client === client)
-      const inOrder = [
-        ...sameClient.filter(({ link }) => link === 0),
-        ...sameClient.filter(({ link }) => link > 0),
-      ]
-      for (const one of inOrder.slice(0, Math.max(0, inOrder.length - MAX_GRANTS_PER_CLIENT))) remove(one)
+      const others = liveOf(subject).filter((other) => other !== entry && other.record.client === client)
+      const inOrder = [...others.filter(({ link }) => link === 0), ...others.filter(({ link }) => link > 0)]
+      for (const one of inOrder.slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))) remove(one)
     },
 
     async find(key: GrantKey): Promise<StoredGrant | undefined> {

@@ -109,17 +109,21 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   }
 
   /** The index cannot tell which of a client's grants is the oldest. To have so many is rare enough to read them. */
-  async function makeRoom(subject: string, client: string, members: readonly string[]): Promise<void> {
-    const grants = (await findMembers(subject, members)).filter((grant) => grant.client === client)
-    const inOrder = grants.sort((a, b) => Math.min(a.link, 1) - Math.min(b.link, 1) || b.age - a.age)
-    const tooMany = inOrder.slice(0, Math.max(0, inOrder.length - MAX_GRANTS_PER_CLIENT))
+  async function makeRoom(newest: GrantRecord, members: readonly string[]): Promise<void> {
+    const { subject, client } = newest
+    const others = (await findMembers(subject, members)).filter(
+      (grant) => grant.client === client && grant.key !== newest.key,
+    )
+    const inOrder = others.sort((a, b) => Math.min(a.link, 1) - Math.min(b.link, 1) || b.age - a.age)
+    const tooMany = inOrder.slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))
     await Promise.all(tooMany.map(({ key }) => remove(key, subject, memberOf(key, client))))
   }
 
   return {
     find,
 
-    async insert({ key, subject, client, data, link, expiresIn, endsIn }: GrantRecord): Promise<void> {
+    async insert(grant: GrantRecord): Promise<void> {
+      const { key, subject, client, data, link, expiresIn, endsIn } = grant
       const crowd = await redis.run(
         'insert',
         grantName(key),
@@ -134,7 +138,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
         tagOf(client),
         MAX_GRANTS_PER_CLIENT,
       )
-      if ((crowd as string[]).length > 0) await makeRoom(subject, client, crowd as string[])
+      if ((crowd as string[]).length > 0) await makeRoom(grant, crowd as string[])
     },
 
     async advance(key: GrantKey, from: number, { op, to, expiresIn }: GrantMove): Promise<boolean> {

@@ -75,7 +75,8 @@ export interface GrantPage {
 
 /**
  * How many grants one subject may have for one client, so that nobody can fill a store. Above it the oldest at link 0
- * goes, and where there is none, the oldest: whoever makes a user begin many flows must not end the ones in use.
+ * goes, and where there is none, the oldest; never the new one. Whoever makes a user begin many flows must not end
+ * the ones in use.
  */
 export const MAX_GRANTS_PER_CLIENT = 100
 

@@ -323,6 +323,17 @@ export function storeContract(options: StoreContractOptions): void {
       await find(store, inUse.key)
       assert.equal(await store.find(begun.key), undefined)
     })
+
+    rule('where no grant is at link 0 the oldest goes, and never the new one', async (store) => {
+      const subject = aSubject()
+      const oldest = await inserted(store, { subject, link: 1 })
+      await tick()
+      for (let i = 1; i < MAX_GRANTS_PER_CLIENT; i++) await inserted(store, { subject, link: 1 })
+      const newest = await inserted(store, { subject })
+
+      await find(store, newest.key)
+      assert.equal(await store.find(oldest.key), undefined)
+    })
   })
 
   describe('expiry', () => {

@@ -7,7 +7,8 @@ const LONGEST = 2 ** 31 - 1
 export function withDeadline<T>(seconds: number, operation: string, begun: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
-      () => reject(new Error(`${operation} did not answer within ${seconds} s.`)),
+      // After one more look at what has come: a process that was busy itself must not blame another.
+      () => setImmediate(() => reject(new Error(`${operation} did not answer within ${seconds} s.`))),
       Math.min(seconds * 1000, LONGEST),
     )
     begun.then(resolve, reject).finally(() => clearTimeout(timer))

@@ -7,7 +7,7 @@ import express from 'express'
 import { createTokenRouter, memoryStore, redisStore, type TokenStore } from '../../lib'
 import type { Answers, HaltPoint, Message, Question, ServerOptions } from './start-server'
 
-const { redis, socketTimeout, holdCommits, ...options }: ServerOptions = JSON.parse(process.argv[2] as string)
+const { redis, holdCommits, ...options }: ServerOptions = JSON.parse(process.argv[2] as string)
 const tell = (message: Message) => process.send?.(message)
 
 const terminated = once(process, 'SIGTERM')
@@ -22,10 +22,7 @@ function reach(point: HaltPoint): Promise<void> | undefined {
   return new Promise(() => {})
 }
 
-const real =
-  redis === undefined
-    ? memoryStore()
-    : redisStore({ url: redis, ...(socketTimeout !== undefined && { options: { socketTimeout } }) })
+const real = redis === undefined ? memoryStore() : redisStore({ url: redis })
 const store: TokenStore = {
   ...real,
   async find(key) {

@@ -20,8 +20,6 @@ export interface ServerOptions
   extends Omit<TokenRouterOptions, 'store' | 'findAccount' | 'authorize' | 'onEvent' | 'now'> {
   /** URL of the Redis; without it, memory. */
   readonly redis?: string | undefined
-  /** Of ioredis, in milliseconds. */
-  readonly socketTimeout?: number
   /** Whether no commit is made before SIGTERM. */
   readonly holdCommits?: boolean
 }

@@ -8,16 +8,17 @@ export interface GrantRecords {
   /** What the store keeps as `data`. */
   encode(grant: Grant): string
   /** @throws {OAuthError} 503 for what `encode` did not make: it is trouble of ours, never the client's. */
-  decode(stored: Pick<StoredGrant, 'data'>): Grant
+  decode(stored: Pick<StoredGrant, 'data' | 'link'>): Grant
 }
 
 export function createGrantRecords(emit: OnEvent): GrantRecords {
   return {
     encode: (grant) => JSON.stringify(toWire(grant)),
 
-    decode({ data }) {
+    decode({ data, link }) {
       const wire = parse(data)
-      if (isWire(wire)) return fromWire(wire)
+      // A chain that stands at its code has one.
+      if (isWire(wire) && (link > 0 || wire.c)) return fromWire(wire)
       const cause = new Error('The store returned a grant that this library did not write.')
       emit({ type: 'store.trouble', operation: 'decode', cause })
       throw unavailable('corrupt_grant', cause)

@@ -145,7 +145,7 @@ class FailureStore implements Store {
 
   private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await withDeadline(Math.min(0.5, this.windowSeconds), 'The rate-limit store', operation())
+      return await withDeadline(Math.min(0.25, this.windowSeconds), 'The rate-limit store', operation())
     } catch (cause) {
       this.emit({ type: 'host.trouble', operation: 'rateLimit', cause })
       return undefined

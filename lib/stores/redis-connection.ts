@@ -22,7 +22,7 @@ interface Client {
   readonly status: string
   connect(): Promise<void>
   quit(): Promise<unknown>
-  disconnect(): void
+  disconnect(reconnect?: boolean): void
   info(section: string): Promise<string>
   defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
   on(event: string, listener: (error: Error) => void): unknown
@@ -33,6 +33,9 @@ type Scripts = Record<string, (...keysAndArguments: (string | number)[]) => Prom
 
 /** Milliseconds that a call waits for a connection that is just being made. */
 const READY_WITHIN = 500
+
+/** Milliseconds after which a server that owes an answer is taken for dead. */
+const SILENT_AFTER = 1000
 
 /** Milliseconds in which `close` hopes for a goodbye. */
 const QUIT_WITHIN = 500
@@ -59,6 +62,33 @@ export function connectRedis({
   const checkEviction = () => void warnOfEviction(client, onWarning)
   if (client.status === 'ready') checkEviction()
   else client.once('ready', checkEviction)
+
+  let heard = 0
+
+  /**
+   * A server that has gone silent is given up, so that what waits for it does not pile up. After one more look at what
+   * has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the server.
+   */
+  function awaitAnswer(): () => void {
+    if (given) return () => {}
+    const since = performance.now()
+    const giveUp = () => {
+      if (heard < since) client.disconnect(true)
+    }
+    const timer = setTimeout(() => setImmediate(giveUp), SILENT_AFTER)
+    return () => {
+      heard = performance.now()
+      clearTimeout(timer)
+    }
+  }
+  let handshakeDone = () => {}
+  if (!given) {
+    client.on('connect', () => {
+      handshakeDone = awaitAnswer()
+    })
+    client.on('ready', () => handshakeDone())
+    client.on('close', () => handshakeDone())
+  }
 
   function untilReady(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -92,10 +122,13 @@ export function connectRedis({
         await readiness
       }
       const method = (client as unknown as Scripts)[METHOD_PREFIX + script]
+      const answered = awaitAnswer()
       try {
         return await method?.apply(client, keysAndArguments)
       } catch (error) {
         throw withoutCommand(error)
+      } finally {
+        answered()
       }
     },
 
@@ -116,8 +149,6 @@ function open(url: string | undefined, options: RedisOptions = {}): Redis {
     connectTimeout: 1500,
     maxLoadingRetryTime: 500,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
-    // A server that has gone silent is given up, so that what waits for it does not pile up.
-    socketTimeout: 1000,
     disconnectTimeout: 100,
     ...options,
     // A command that cannot be sent or loses its answer is the caller's to judge.

@@ -51,10 +51,12 @@ local member, tag, cap = ARGV[7], ARGV[8], tonumber(ARGV[9])
 local inserted = now()
 
 -- First, because it fails before anything is written if the index is no sorted set.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', math.floor(inserted / 1000))
+redis.call('ZCARD', KEYS[2])
 
+-- The first to write, because Redis refuses for want of memory only a script that has written nothing yet.
 local packed = cmsgpack.pack({ link, inserted, 0, endsIn, false, {}, subject, client, data })
 if not redis.call('SET', KEYS[1], packed, 'NX', 'PX', math.min(expiresIn, endsIn)) then return {} end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', math.floor(inserted / 1000))
 
 -- By seconds, not milliseconds: a smaller number to keep. The index lives as long as the last of its grants may.
 redis.call('ZADD', KEYS[2], math.ceil((inserted + endsIn) / 1000), member)

@@ -1,4 +1,4 @@
-// Options in, router out: puts the parts together and mounts the endpoints. No rule of the protocol is here.
+// Options in, router out: puts the parts together and mounts the endpoints.
 import { type AuthorizationRequest, readAuthorizationRequest } from './authorization/authorization-request'
 import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
@@ -14,17 +14,17 @@ import { metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
 import { createEmitter, type OnEvent } from './events'
-import { createAccountFor } from './grants/account-check'
+import { createAccountFor } from './grants/account'
 import { createFindToken } from './grants/find-token'
-import { createGrantRecords } from './grants/grant-record'
-import type { GrantContext } from './grants/grant-type'
+import { createGrantCodec } from './grants/grant-codec'
+import type { ChainContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
 import { createRateLimits } from './http/rate-limit'
 import { type Middleware, mountEndpoints } from './http/router'
 import { isRedisClient } from './option-checks'
 import { type ResolvedOptions, resolveOptions, type TokenRouterOptions } from './options'
-import { parametersOf, type ReceivedParameters } from './parameters'
+import { entriesOf, parametersOf, type ReceivedParameters } from './parameters'
 import {
   createRequireAccessToken,
   type RequireAccessToken,
@@ -33,7 +33,7 @@ import {
 import { guardStore } from './stores/guarded-store'
 import { redisStore } from './stores/redis'
 import type { TokenStore } from './stores/token-store'
-import { createIssuer } from './tokens/issuer'
+import { createIssueTokens } from './tokens/issue-tokens'
 import { createLinks } from './tokens/link'
 import { createSigningKeys } from './tokens/signing-keys'
 
@@ -41,11 +41,19 @@ import { createSigningKeys } from './tokens/signing-keys'
 export interface TokenRouter extends Middleware {
   /** The discovery documents, which must sit at the root of the host: `app.use(oauth.wellKnown)`. */
   readonly wellKnown: Middleware
-  /** Reads and checks the request that came to an authorize page of the host's own: its query, or its form. */
+  /**
+   * Reads and checks the request that came to an authorize page of the host's own: its query, or its form.
+   *
+   * @throws {OAuthError} With `redirectTo` where the client may be told; without it, show the error to the user.
+   */
   readAuthorizationRequest(
     parameters: URLSearchParams | Readonly<Record<string, unknown>>,
   ): Promise<AuthorizationRequest>
-  /** Makes the code for a request that the user approved. */
+  /**
+   * Makes the code for a request that the user approved.
+   *
+   * @throws {ConfigError} when the approval cannot be. @throws {OAuthError} 503 when the store does not answer.
+   */
   readonly issueCode: IssueCode
   /** Where to send the browser when the user said no to such a request. */
   readonly deny: DenyRequest
@@ -74,31 +82,31 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const keys = createSigningKeys(options.signingKeys)
   if (typeof options.clients !== 'function') checkSigningAlgorithms(options.clients, keys.algorithms)
   const links = createLinks(issuer, options.secrets)
-  const records = createGrantRecords(emit)
+  const codec = createGrantCodec(emit)
   const limits = createRateLimits(options.rateLimit, emit)
   // Last of what may find a fault: it opens a connection.
   const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
   const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
-  const findToken = createFindToken({ issuer, keys, links, records, store, lifetimes, overlap, now })
+  const findToken = createFindToken({ issuer, keys, links, codec, store, lifetimes, overlap, now })
   const readClientRequest = createReadClientRequest(
     createAuthenticateClient(options.clientAuthMethods, findClient),
   )
-  const issueCode = createIssueCode({ issuer, links, records, store, lifetimes, now, emit })
+  const issueCode = createIssueCode({ issuer, links, codec, store, lifetimes, now, emit })
   const deny = createDenyRequest(issuer, emit)
   const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
   const readRequest = (parameters: ReceivedParameters) => readAuthorizationRequest(parameters, rules)
 
-  const context: GrantContext = {
+  const context: ChainContext = {
     issuer,
     store,
     links,
-    records,
+    codec,
     lifetimes,
     overlap,
     codeReplaySeconds: options.codeReplaySeconds,
     rotates: rotation(options),
     emit,
-    newGrant: createNewGrant({ issuer, store, links, records, lifetimes, now }),
+    newGrant: createNewGrant({ issuer, store, links, codec, lifetimes, now }),
   }
 
   const endpoints = [
@@ -110,7 +118,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
       context,
       accountFor: createAccountFor(options.findAccount, emit),
-      issuer: createIssuer({ issuer, audience: options.audience, keys, lifetimes, now, emit }),
+      issueTokens: createIssueTokens({ issuer, audience: options.audience, keys, lifetimes, now, emit }),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
     introspectionEndpoint({ issuer, readClientRequest, findToken, now }),
@@ -134,10 +142,10 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   return Object.assign(router, {
     wellKnown,
     readAuthorizationRequest: (parameters: URLSearchParams | Readonly<Record<string, unknown>>) =>
-      readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : flatten(parameters))),
+      readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : entriesOf(parameters))),
     issueCode,
     deny,
-    grants: createUserGrants({ issuer, store, records, lifetimes, now, emit }),
+    grants: createUserGrants({ issuer, store, codec, lifetimes, now, emit }),
     requireAccessToken: createRequireAccessToken({ issuer, audience: options.audience, keys, store, now }),
     async close() {
       limits.byAddress.close()
@@ -148,7 +156,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
 }
 
 /** `rotate` as a question about one client (RFC 9700 §4.14.2). */
-function rotation({ rotate }: ResolvedOptions): GrantContext['rotates'] {
+function rotation({ rotate }: ResolvedOptions): ChainContext['rotates'] {
   if (typeof rotate === 'function') return rotate
   return { always: () => true, public: isPublic, never: () => false }[rotate]
 }
@@ -158,11 +166,4 @@ function openStore(store: ResolvedOptions['store'], emit: OnEvent): TokenStore {
   if (store === undefined) return redisStore({ onWarning })
   if (typeof store === 'string') return redisStore({ url: store, onWarning })
   return isRedisClient(store) ? redisStore({ client: store, onWarning }) : store
-}
-
-/** A parsed query, as Express has it in `req.query`: what is not a text or a list of texts is no parameter of ours. */
-function flatten(parameters: Readonly<Record<string, unknown>>): [string, string][] {
-  return Object.entries(parameters).flatMap(([name, value]) =>
-    [value].flat().flatMap((one): [string, string][] => (typeof one === 'string' ? [[name, one]] : [])),
-  )
 }

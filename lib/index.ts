@@ -23,7 +23,8 @@ export type {
   TokensIssuedEvent,
   WarningEvent,
 } from './events'
-export type { Account, AccountContext, Approval, FindAccount } from './grants/approval'
+export type { Account, AccountContext, FindAccount } from './grants/account'
+export type { Approval } from './grants/approval'
 export type { Grant, Lifetimes } from './grants/grant'
 export type { GrantContext, GrantType, Issuance, TokenRequest } from './grants/grant-type'
 export type { UserGrant, UserGrantPage, UserGrants } from './grants/user-grants'
@@ -31,7 +32,7 @@ export type { CorsOption } from './http/cors'
 export type { RateLimitOptions } from './http/rate-limit'
 export type { Middleware } from './http/router'
 export type { Rotate, TokenRouterOptions } from './options'
-export type { Parameters } from './parameters'
+export type { RequestParameters } from './parameters'
 export type {
   AccessToken,
   RequireAccessToken,
@@ -50,5 +51,5 @@ export type {
   TokenStore,
 } from './stores/token-store'
 export type { AccessTokenClaims } from './tokens/access-token'
-export type { Issuable, TokenResponse } from './tokens/issuer'
+export type { Issuable, TokenResponse } from './tokens/issue-tokens'
 export type { Signer, SigningAlgorithm, SigningKeyInput } from './tokens/signing-keys'

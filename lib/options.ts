@@ -1,5 +1,5 @@
-// What a host can say when it makes a router. Each default is written beside its option, and all of it is checked
-// at creation: a misuse must not wait for the first user to be found.
+// What a host can say when it makes a router. All of it is checked at creation: a misuse must not wait for the first
+// user to be found.
 import type { Cluster, Redis } from 'ioredis'
 import type { ClientAuthMethod } from './client-auth/client-auth-method'
 import { clientSecretBasic } from './client-auth/client-secret-basic'
@@ -10,10 +10,10 @@ import type { Client, FindClient } from './clients/client'
 import type { AuthorizeFunction } from './endpoints/authorization'
 import { ConfigError } from './errors'
 import type { OnEvent } from './events'
-import type { FindAccount } from './grants/approval'
+import type { FindAccount } from './grants/account'
 import { authorizationCode } from './grants/authorization-code'
 import type { Lifetimes } from './grants/grant'
-import type { GrantType } from './grants/grant-type'
+import type { ChainContext, GrantType } from './grants/grant-type'
 import { refreshToken } from './grants/refresh-token'
 import type { CorsOption } from './http/cors'
 import type { RateLimitOptions } from './http/rate-limit'
@@ -161,15 +161,12 @@ export function resolveOptions(options: TokenRouterOptions) {
   }
   refuseUnknownNames('', options, NAMES)
   const issuer = checkIssuer(options.issuer)
-  const grantTypes = [authorizationCode, refreshToken, ...list('grants', options.grants ?? [])]
-  const clientAuthMethods = [
-    clientSecretBasic,
-    clientSecretPost,
-    none,
-    ...list('clientAuthMethods', options.clientAuthMethods ?? []),
-  ]
-  grantTypes.slice(2).forEach(checkGrantType)
-  clientAuthMethods.slice(3).forEach(checkClientAuthMethod)
+  const ownGrantTypes = list('grants', options.grants ?? [])
+  ownGrantTypes.forEach(checkGrantType)
+  const grantTypes: readonly GrantType<ChainContext>[] = [authorizationCode, refreshToken, ...ownGrantTypes]
+  const ownAuthMethods = list('clientAuthMethods', options.clientAuthMethods ?? [])
+  ownAuthMethods.forEach(checkClientAuthMethod)
+  const clientAuthMethods = [clientSecretBasic, clientSecretPost, none, ...ownAuthMethods]
   checkDistinct('grants', grantTypes)
   checkDistinct('clientAuthMethods', clientAuthMethods)
 

@@ -2,7 +2,7 @@
 import { OAuthError } from './errors'
 
 /** The parameters of a request, each at most once (RFC 6749 §3.2) and never empty (§3.1: that is omitted). */
-export interface Parameters {
+export interface RequestParameters {
   get(name: string): string | undefined
   /** @throws {OAuthError} `invalid_request` when it is missing. */
   require(name: string): string
@@ -14,7 +14,7 @@ export interface Parameters {
 const REPEATABLE = new Set(['resource', 'audience'])
 
 /** The parameters as they came, with what is wrong about them as a whole. */
-export interface ReceivedParameters extends Parameters {
+export interface ReceivedParameters extends RequestParameters {
   /** The names that came more than once; a request that has any is refused. */
   readonly repeated: ReadonlySet<string>
 }
@@ -40,11 +40,11 @@ export function refuseRepeated({ repeated }: ReceivedParameters): void {
 }
 
 /** The same parameters, but for all that is not named. */
-export function only(names: readonly string[], parameters: Parameters): Parameters {
+export function only(names: readonly string[], parameters: RequestParameters): RequestParameters {
   return view((name) => (names.includes(name) ? parameters.getAll(name) : []))
 }
 
-function view(valuesOf: (name: string) => readonly string[]): Parameters {
+function view(valuesOf: (name: string) => readonly string[]): RequestParameters {
   // RFC 6749 §3.1, §3.2: a parameter sent without a value is treated as if it were omitted.
   const getAll = (name: string) => valuesOf(name).filter((value) => value !== '')
   const get = (name: string) => getAll(name)[0]
@@ -59,4 +59,11 @@ function view(valuesOf: (name: string) => readonly string[]): Parameters {
       })
     },
   }
+}
+
+/** A parsed query, as Express has it in `req.query`: what is not a text or a list of texts is no parameter of ours. */
+export function entriesOf(parameters: Readonly<Record<string, unknown>>): [string, string][] {
+  return Object.entries(parameters).flatMap(([name, value]) =>
+    [value].flat().flatMap((one): [string, string][] => (typeof one === 'string' ? [[name, one]] : [])),
+  )
 }

@@ -1,11 +1,10 @@
 // An authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1): read, checked, typed.
-
 import type { FindClient } from '../clients/client'
 import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/client'
 import { OAuthError, type OAuthErrorCode } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import { parseScope } from '../grants/scope'
-import { type Parameters, REPEATED, type ReceivedParameters, refuseRepeated } from '../parameters'
+import { REPEATED, type ReceivedParameters, type RequestParameters, refuseRepeated } from '../parameters'
 import { errorRedirect } from './redirect'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
@@ -53,7 +52,7 @@ export async function readAuthorizationRequest(
   const redirectUri = redirectUriOf(parameters, client)
   const state = parameters.get('state')
 
-  const refuse = (code: OAuthErrorCode, description: string, reason: string = code) =>
+  const refuse: Refuse = (code, description, reason = code) =>
     new OAuthError(code, description, {
       reason,
       clientId,
@@ -76,9 +75,12 @@ export async function readAuthorizationRequest(
   if (!mayUseGrant(client, 'authorization_code'))
     throw refuse('unauthorized_client', 'The client may not use this grant type.')
 
-  const scope = scopeOf(parameters, client)
+  const scope = scopeOf(parameters.get('scope'), client, scopes, refuse)
   const nonce = parameters.get('nonce')
-  const codeChallenge = challengeOf()
+  // RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone.
+  const mayDoWithout =
+    pkce === 'public' && !isPublic(client) && scope.includes('openid') && nonce !== undefined
+  const codeChallenge = challengeOf(parameters, mayDoWithout, refuse)
   const maxAge = parameters.get('max_age')
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
     throw refuse('invalid_request', 'The parameter max_age is not a number.', 'malformed_max_age')
@@ -101,45 +103,57 @@ export async function readAuthorizationRequest(
     uiLocales: parameters.get('ui_locales'),
     acrValues: words(parameters.get('acr_values')),
   }
+}
 
-  /** OpenID Connect Core §3.1.2.1: words that are not understood are ignored. If nothing is left, nothing was right. */
-  function scopeOf({ get }: Parameters, { scope: registered }: Client): readonly string[] {
-    const text = get('scope')
-    if (text === undefined) return []
-    let asked: readonly string[]
-    try {
-      asked = parseScope(text)
-    } catch {
-      throw refuse('invalid_scope', 'The scope is malformed.', 'malformed_scope')
-    }
-    const allowed = registered === undefined ? scopes : words(registered)
-    const known = asked.filter((word) => scopes.includes(word) && allowed.includes(word))
-    if (known.length === 0) throw refuse('invalid_scope', 'The client may ask for none of this scope.')
-    return known
-  }
+/** Makes a refusal that the client is told of. */
+type Refuse = (code: OAuthErrorCode, description: string, reason?: string) => OAuthError
 
-  /** RFC 7636 §4.4.1. RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone. */
-  function challengeOf(): string | undefined {
-    const challenge = parameters.get('code_challenge')
-    const method = parameters.get('code_challenge_method')
-    if (challenge === undefined) {
-      if (method !== undefined)
-        throw refuse('invalid_request', 'The code challenge is missing.', 'missing_code_challenge')
-      if (pkce === 'public' && !isPublic(client as Client) && scope.includes('openid') && nonce !== undefined)
-        return undefined
-      throw refuse('invalid_request', 'A code challenge is required.', 'missing_code_challenge')
-    }
-    // RFC 7636 §4.3: without a method it would be plain.
-    if (method !== CODE_CHALLENGE_METHOD)
-      throw refuse('invalid_request', 'The code challenge method must be S256.', 'plain_code_challenge')
-    if (!isCodeChallenge(challenge))
-      throw refuse('invalid_request', 'The code challenge is malformed.', 'malformed_code_challenge')
-    return challenge
+/** OpenID Connect Core §3.1.2.1: words that are not understood are ignored. If nothing is left, nothing was right. */
+function scopeOf(
+  text: string | undefined,
+  client: Client,
+  scopes: readonly string[],
+  refuse: Refuse,
+): readonly string[] {
+  if (text === undefined) return []
+  let asked: readonly string[]
+  try {
+    asked = parseScope(text)
+  } catch {
+    throw refuse('invalid_scope', 'The scope is malformed.', 'malformed_scope')
   }
+  const allowed = client.scope === undefined ? scopes : words(client.scope)
+  const known = asked.filter((word) => scopes.includes(word) && allowed.includes(word))
+  if (known.length === 0) throw refuse('invalid_scope', 'The client may ask for none of this scope.')
+  return known
+}
+
+/** RFC 7636 §4.4.1. */
+function challengeOf(
+  parameters: RequestParameters,
+  mayDoWithout: boolean,
+  refuse: Refuse,
+): string | undefined {
+  const challenge = parameters.get('code_challenge')
+  const method = parameters.get('code_challenge_method')
+  if (challenge === undefined) {
+    if (method !== undefined)
+      throw refuse('invalid_request', 'The code challenge is missing.', 'missing_code_challenge')
+    if (mayDoWithout) return undefined
+    throw refuse('invalid_request', 'A code challenge is required.', 'missing_code_challenge')
+  }
+  // RFC 7636 §4.3: without a method it would be plain.
+  if (method !== CODE_CHALLENGE_METHOD) {
+    throw refuse('invalid_request', 'The code challenge method must be S256.', 'plain_code_challenge')
+  }
+  if (!isCodeChallenge(challenge)) {
+    throw refuse('invalid_request', 'The code challenge is malformed.', 'malformed_code_challenge')
+  }
+  return challenge
 }
 
 /** RFC 6749 §3.1.2.3: may be left out only where exactly one is registered. */
-function redirectUriOf(parameters: Parameters, client: Client): string {
+function redirectUriOf(parameters: RequestParameters, client: Client): string {
   const asked = parameters.get('redirect_uri')
   if (asked === undefined) {
     const [only, ...more] = client.redirect_uris ?? []

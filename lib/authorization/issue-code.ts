@@ -2,7 +2,7 @@
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Lifetimes } from '../grants/grant'
-import type { GrantRecords } from '../grants/grant-record'
+import type { GrantCodec } from '../grants/grant-codec'
 import { openGrant } from '../grants/open-grant'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
@@ -20,13 +20,13 @@ export type IssueCode = (request: AuthorizationRequest, approval: Approval) => P
 export function createIssueCode(services: {
   issuer: string
   links: Links
-  records: GrantRecords
+  codec: GrantCodec
   store: TokenStore
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, links, records, store, lifetimes, now, emit } = services
+  const { issuer, links, codec, store, lifetimes, now, emit } = services
 
   return async (request, approval) => {
     const { grantId, grant, record } = openGrant({
@@ -34,7 +34,7 @@ export function createIssueCode(services: {
       client: request.client,
       approval,
       asked: request.scope,
-      records,
+      codec,
       lifetimes,
       now,
       code: {

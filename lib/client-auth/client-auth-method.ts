@@ -1,12 +1,12 @@
 // What a client-authentication method is: one part finds credentials in a request, the other proves them.
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Client } from '../clients/client'
-import type { Parameters } from '../parameters'
+import type { RequestParameters } from '../parameters'
 
 /** The parts of a request where credentials can be. */
 export interface ClientAuthRequest {
   readonly headers: IncomingHttpHeaders
-  readonly parameters: Parameters
+  readonly parameters: RequestParameters
 }
 
 /** Credentials as they were found; nothing is proved yet. */

@@ -1,5 +1,4 @@
 // GET and POST /authorize (RFC 6749 §4.1.1): checks the request, asks the host, redirects with its answer.
-import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Request, Response } from 'express'
 import type { AuthorizationRequest } from '../authorization/authorization-request'
@@ -12,6 +11,7 @@ import type { Approval } from '../grants/approval'
 import type { Endpoint } from '../http/endpoint'
 import type { Answer } from '../http/respond'
 import { parametersOf, type ReceivedParameters } from '../parameters'
+import { ERROR_PAGE_POLICY, errorPage } from './error-page'
 
 /** What the host's `authorize` function sees. */
 export interface InteractiveRequest extends AuthorizationRequest {
@@ -135,38 +135,4 @@ function refuseForeignForm(req: IncomingMessage): void {
 /** RFC 9700 §4.12: 303, so that a browser never posts the user's form on to the client. */
 function redirect(location: string): Answer {
   return { status: 303, headers: { Location: location } }
-}
-
-const STYLE = `body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}`
-
-/** The page of ours needs its style and nothing else, whatever policy the host has for its own pages. */
-const ERROR_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`
-
-/** For the user, when there is no client to tell. Everything in it is ours: nothing of the request is echoed. */
-function errorPage({ description, code, status }: OAuthError): string {
-  const [what, advice] =
-    status >= 500 || status === 429
-      ? [
-          'The sign-in does not work at the moment',
-          'Nothing is wrong with your account. Go back and try again in a moment.',
-        ]
-      : [
-          'This sign-in cannot go on',
-          'The application that sent you here made a mistake. Go back to it, and tell its makers what follows.',
-        ]
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${what}</title>
-<style>${STYLE}</style>
-<h1>${what}</h1>
-<p>${advice}</p>
-<p>${escapeHtml(description)} <code>${code}</code></p>
-</html>
-`
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
 }

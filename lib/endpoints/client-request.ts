@@ -4,11 +4,11 @@ import type { Client } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { EndpointRequest } from '../http/endpoint'
 
-import { type Parameters, parametersOf, refuseRepeated } from '../parameters'
+import { parametersOf, type RequestParameters, refuseRepeated } from '../parameters'
 
 export interface ClientRequest {
   readonly client: Client
-  readonly parameters: Parameters
+  readonly parameters: RequestParameters
 }
 
 /** @throws {OAuthError} `invalid_request`, `invalid_client`, or 429. */

@@ -1,5 +1,4 @@
 // POST /introspect (RFC 7662): what a token is worth right now, for those whom it concerns.
-
 import { type Client, isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { FindToken, FoundToken } from '../grants/find-token'
@@ -48,9 +47,7 @@ export function introspectionEndpoint({
       const forCaller = mine || [claims.aud].flat().includes(caller.client_id)
       return forCaller ? { ...claims, active: true, token_type: 'Bearer' } : undefined
     }
-    const good =
-      token.position === 'current' || token.position === 'overlap' || token.position === 'lost-write'
-    if (!mine || !good || !token.grant.refreshable || token.expiresIn <= 0) return undefined
+    if (!mine || !token.redeemable) return undefined
     return {
       active: true,
       iss: issuer,

@@ -1,6 +1,5 @@
 // The discovery document (RFC 8414 §2, OpenID Connect Discovery §3), computed from what is switched on.
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
-import type { GrantType } from '../grants/grant-type'
 import { CODE_CHALLENGE_METHOD } from '../grants/pkce'
 import type { Endpoint } from '../http/endpoint'
 import type { SigningKeys } from '../tokens/signing-keys'
@@ -10,7 +9,7 @@ export interface MetadataOptions {
   /** Where the host has an authorize page of its own. */
   readonly authorizationEndpoint: string | undefined
   readonly endpoints: readonly Endpoint[]
-  readonly grantTypes: readonly GrantType[]
+  readonly grantTypes: readonly { readonly name: string }[]
   readonly clientAuthMethods: readonly ClientAuthMethod[]
   readonly scopes: readonly string[]
   readonly keys: SigningKeys

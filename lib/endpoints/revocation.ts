@@ -1,5 +1,4 @@
 // POST /revoke (RFC 7009): revoking any token ends its grant, and with it every token of the grant (§2.1).
-
 import type { OnEvent } from '../events'
 import type { FindToken } from '../grants/find-token'
 import { belongsTo } from '../grants/grant'

@@ -1,21 +1,19 @@
 // POST /token (RFC 6749 §3.2): authenticate → grant type → check everything → sign → commit → respond.
-
 import { mayUseGrant } from '../clients/client'
 import { OAuthError, unavailable } from '../errors'
-import type { Account } from '../grants/approval'
-import type { GrantContext, GrantType, Issuance } from '../grants/grant-type'
+import type { AccountFor } from '../grants/account'
+import type { ChainContext, GrantType } from '../grants/grant-type'
 import type { Endpoint } from '../http/endpoint'
 import { only } from '../parameters'
-import type { Issuer } from '../tokens/issuer'
+import type { IssueTokens } from '../tokens/issue-tokens'
 import type { ReadClientRequest } from './client-request'
 
 export interface TokenEndpointOptions {
   readonly readClientRequest: ReadClientRequest
-  readonly grantTypes: ReadonlyMap<string, GrantType>
-  readonly context: GrantContext
-  /** @throws {OAuthError} `invalid_grant` when the user may have no tokens. */
-  readonly accountFor: (issuance: Issuance, grantType: string) => Promise<Account>
-  readonly issuer: Issuer
+  readonly grantTypes: ReadonlyMap<string, GrantType<ChainContext>>
+  readonly context: ChainContext
+  readonly accountFor: AccountFor
+  readonly issueTokens: IssueTokens
 }
 
 export function tokenEndpoint({
@@ -23,7 +21,7 @@ export function tokenEndpoint({
   grantTypes,
   context,
   accountFor,
-  issuer,
+  issueTokens,
 }: TokenEndpointOptions): Endpoint {
   return {
     name: 'token',
@@ -50,7 +48,7 @@ export function tokenEndpoint({
       for (let attempt = 1; attempt <= 2; attempt++) {
         const issuance = await grantType.handle(tokenRequest, context)
         const account = await accountFor(issuance, name)
-        const body = await issuer.issue(issuance, account)
+        const body = await issueTokens(issuance, account)
         if (await issuance.commit()) {
           for (const event of issuance.events) context.emit(event)
           context.emit({

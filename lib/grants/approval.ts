@@ -1,34 +1,4 @@
-// What the host says of its users: whether one may have tokens, and what one agreed to.
-import type { Client } from '../clients/client'
-
-/** What the host says of a user each time tokens are issued. */
-export interface Account {
-  /** Grants authenticated before this are refused: "log out everywhere", a password change, a new policy. */
-  readonly notBefore?: Date | undefined
-  /** Claims of the host's own for access tokens. They never replace one that the library sets. */
-  readonly accessTokenClaims?: Readonly<Record<string, unknown>> | undefined
-  /** Claims of the host's own for ID tokens. They never replace one that the library sets. */
-  readonly idTokenClaims?: Readonly<Record<string, unknown>> | undefined
-}
-
-/** For what an account is asked. */
-export interface AccountContext {
-  readonly client: Client
-  /** What the user agreed to. */
-  readonly scope: readonly string[]
-  /** When the user last authenticated. */
-  readonly authTime: Date
-  readonly grantType: string
-}
-
-/**
- * Asked before any token is issued. `undefined`: this user may have no tokens any more, in this context; the answer
- * to the client is `invalid_grant`, and nothing is revoked.
- */
-export type FindAccount = (
-  subject: string,
-  context: AccountContext,
-) => Account | undefined | Promise<Account | undefined>
+// What the host says that a user agreed to.
 
 /** What a user agreed to. */
 export interface Approval {

@@ -3,15 +3,15 @@ import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo, secondsSinceSuperseded } from './chain'
 import { absoluteLifetime, belongsTo, idleLifetime } from './grant'
-import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
+import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
 import { revokeReplayed } from './replay'
 
-export const authorizationCode: GrantType = {
+export const authorizationCode: GrantType<ChainContext> = {
   name: 'authorization_code',
   parameters: ['code', 'redirect_uri', 'code_verifier'],
 
-  async handle({ client, parameters }: TokenRequest, context: GrantContext): Promise<Issuance> {
+  async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('code', parameters.require('code'))
     if (link?.number !== 0) throw refused('forged_code')
 
@@ -20,7 +20,7 @@ export const authorizationCode: GrantType = {
     if (!stored) throw refused('unknown_code')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = context.records.decode(stored)
+    const grant = context.codec.decode(stored)
     // A grant that began without a code has none to spend, whatever the MAC says.
     if (!grant.code) throw refused('unknown_code')
 

@@ -1,17 +1,16 @@
 // What a token that comes back is, whatever its kind: for revocation and introspection.
-
 import type { TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
 import { grantKey, type Links } from '../tokens/link'
 import type { SigningKeys } from '../tokens/signing-keys'
-import { locate, type Position } from './chain'
-import { type FoundGrant, type Lifetimes, secondsLeft } from './grant'
-import type { GrantRecords } from './grant-record'
+import { locate } from './chain'
+import { type FoundGrant, isRefreshable, type Lifetimes, secondsLeft } from './grant'
+import type { GrantCodec } from './grant-codec'
 
 export type FoundToken = FoundGrant &
   (
     | { readonly kind: 'access_token'; readonly claims: AccessTokenClaims }
-    | { readonly kind: 'refresh_token'; readonly position: Position; readonly expiresIn: number }
+    | { readonly kind: 'refresh_token'; readonly redeemable: boolean; readonly expiresIn: number }
   )
 
 /**
@@ -24,13 +23,13 @@ export function createFindToken(services: {
   issuer: string
   keys: SigningKeys
   links: Links
-  records: GrantRecords
+  codec: GrantCodec
   store: TokenStore
   lifetimes: Lifetimes
   overlap: number
   now: () => number
 }): FindToken {
-  const { issuer, keys, links, records, store, lifetimes, overlap, now } = services
+  const { issuer, keys, links, codec, store, lifetimes, overlap, now } = services
 
   return async (token) => {
     const link = links.decode('refresh_token', token)
@@ -40,7 +39,7 @@ export function createFindToken(services: {
     const key = link ? grantKey(link.grantId) : claims?.grant_id
     const stored = key === undefined ? undefined : await store.find(key)
     if (!stored) return undefined
-    const grant = records.decode(stored)
+    const grant = codec.decode(stored)
     if (claims) {
       // The store's record is the truth of whose grant it is.
       if (claims.client_id !== stored.client || claims.sub !== grant.subject) return undefined
@@ -48,9 +47,10 @@ export function createFindToken(services: {
     }
     if (!link) return undefined
     const position = locate(link.number, stored, overlap)
+    const redeemable = position !== 'spent' && position !== 'ahead' && isRefreshable(grant, stored, lifetimes)
     return {
       kind: 'refresh_token',
-      position,
+      redeemable,
       expiresIn: secondsLeft(grant, stored, lifetimes),
       grant,
       stored,

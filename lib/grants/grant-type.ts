@@ -2,19 +2,19 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Client } from '../clients/client'
 import type { TokenRouterEvent } from '../events'
-import type { Parameters } from '../parameters'
+import type { RequestParameters } from '../parameters'
 import type { TokenStore } from '../stores/token-store'
-import type { Issuable } from '../tokens/issuer'
+import type { Issuable } from '../tokens/issue-tokens'
 import type { Links } from '../tokens/link'
 import type { Approval } from './approval'
 import type { Grant, Lifetimes } from './grant'
-import type { GrantRecords } from './grant-record'
+import type { GrantCodec } from './grant-codec'
 
 /** A token request whose client has proved who it is and may use the grant type. */
 export interface TokenRequest {
   readonly client: Client
   /** Only those that the grant type lists in `parameters`. */
-  readonly parameters: Parameters
+  readonly parameters: RequestParameters
   readonly headers: IncomingHttpHeaders
 }
 
@@ -31,9 +31,17 @@ export interface Issuance extends Issuable {
 /** What a grant type may use. */
 export interface GrantContext {
   readonly issuer: string
+  /** Short-lived keys are for everyone: `put`, `get`, `take`. */
   readonly store: TokenStore
+  emit(event: TokenRouterEvent): void
+  /** A new grant with its first refresh token: what a grant type of the host's own returns. @throws {ConfigError} */
+  newGrant(client: Client, approval: Approval): Issuance
+}
+
+/** What the two grant types that walk along a chain use as well. */
+export interface ChainContext extends GrantContext {
   readonly links: Links
-  readonly records: GrantRecords
+  readonly codec: GrantCodec
   readonly lifetimes: Lifetimes
   /** Seconds for which a superseded refresh token still gets the current one. */
   readonly overlap: number
@@ -41,9 +49,6 @@ export interface GrantContext {
   readonly codeReplaySeconds: number
   /** Whether the refresh tokens of this client rotate. */
   rotates(client: Client): boolean
-  emit(event: TokenRouterEvent): void
-  /** A new grant with its first refresh token: what a grant type of the host's own returns. */
-  newGrant(client: Client, approval: Approval): Issuance
 }
 
 /**
@@ -60,7 +65,7 @@ export interface GrantContext {
  *   },
  * }
  */
-export interface GrantType {
+export interface GrantType<Context extends GrantContext = GrantContext> {
   /** The value of `grant_type`: a registered name or an absolute URI (RFC 6749 §4.5). */
   readonly name: string
   /** The parameters that it reads; it sees no others. */
@@ -69,5 +74,5 @@ export interface GrantType {
    * Checks everything and decides. May be asked twice for one request, when another request moved the grant in
    * between. @throws {OAuthError}
    */
-  handle(request: TokenRequest, context: GrantContext): Promise<Issuance>
+  handle(request: TokenRequest, context: Context): Promise<Issuance>
 }

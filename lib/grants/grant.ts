@@ -63,6 +63,12 @@ export function secondsLeft(grant: Grant, stored: StoredGrant, lifetimes: Lifeti
   return grant.refreshable ? Math.min(absolute, lifetimes.refreshIdleSeconds - stored.idle) : absolute
 }
 
+/** Whether a refresh token of this grant can still be used: its last second leaves no access token that ends with it. */
+export function isRefreshable(grant: Grant, stored: StoredGrant, lifetimes: Lifetimes): boolean {
+  const lastSecond = absoluteLifetime(grant, lifetimes) - stored.age < 1
+  return grant.refreshable && !lastSecond && secondsLeft(grant, stored, lifetimes) > 0
+}
+
 /** A grant with where it stands, as the handlers use it. */
 export interface FoundGrant {
   readonly grant: Grant

@@ -2,7 +2,7 @@
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
 import { absoluteLifetime, type Lifetimes } from './grant'
-import type { GrantRecords } from './grant-record'
+import type { GrantCodec } from './grant-codec'
 import type { GrantContext } from './grant-type'
 import { openGrant } from './open-grant'
 
@@ -10,7 +10,7 @@ export function createNewGrant(services: {
   issuer: string
   store: TokenStore
   links: Links
-  records: GrantRecords
+  codec: GrantCodec
   lifetimes: Lifetimes
   now: () => number
 }): GrantContext['newGrant'] {

@@ -12,7 +12,7 @@ import {
   type Lifetimes,
   MIN_RECORD_SECONDS,
 } from './grant'
-import type { GrantRecords } from './grant-record'
+import type { GrantCodec } from './grant-codec'
 import { isScopeWord } from './scope'
 
 export interface OpenedGrant {
@@ -29,7 +29,7 @@ export function openGrant(opening: {
   /** What a client asked for; `undefined` where the host alone decides. */
   asked: readonly string[] | undefined
   code: CodeTerms | undefined
-  records: GrantRecords
+  codec: GrantCodec
   lifetimes: Lifetimes
   now: () => number
 }): OpenedGrant {
@@ -53,7 +53,7 @@ export function openGrant(opening: {
     key: grantKey(grantId),
     subject: owner,
     client: client.client_id,
-    data: opening.records.encode(grant),
+    data: opening.codec.encode(grant),
     link: code ? 0 : 1,
     // A code is followed by a move, which lengthens this.
     expiresIn: Math.max(MIN_RECORD_SECONDS, code ? 0 : idleLifetime(grant, lifetimes)),

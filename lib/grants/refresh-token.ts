@@ -3,16 +3,16 @@ import { OAuthError } from '../errors'
 import type { TokenRouterEvent } from '../events'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo } from './chain'
-import { absoluteLifetime, belongsTo, idleLifetime, secondsLeft } from './grant'
-import type { GrantContext, GrantType, Issuance, TokenRequest } from './grant-type'
+import { absoluteLifetime, belongsTo, idleLifetime, isRefreshable } from './grant'
+import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { revokeReplayed } from './replay'
 import { narrowScope } from './scope'
 
-export const refreshToken: GrantType = {
+export const refreshToken: GrantType<ChainContext> = {
   name: 'refresh_token',
   parameters: ['refresh_token', 'scope'],
 
-  async handle({ client, parameters }: TokenRequest, context: GrantContext): Promise<Issuance> {
+  async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('refresh_token', parameters.require('refresh_token'))
     if (!link || link.number === 0) throw refused('forged_refresh_token')
 
@@ -21,7 +21,7 @@ export const refreshToken: GrantType = {
     if (!stored) throw refused('unknown_refresh_token')
     if (!belongsTo(stored, client)) throw refused('other_client')
 
-    const grant = context.records.decode(stored)
+    const grant = context.codec.decode(stored)
     const whose = { grant: key, clientId: stored.client, subject: grant.subject }
     const position = locate(link.number, stored, context.overlap)
 
@@ -34,11 +34,7 @@ export const refreshToken: GrantType = {
       throw refused('spent_refresh_token')
     }
     if (position === 'ahead') throw refused('refresh_token_ahead')
-    // The last second would leave no access token that ends with the grant.
-    const endsIn = absoluteLifetime(grant, context.lifetimes) - stored.age
-    if (!grant.refreshable || secondsLeft(grant, stored, context.lifetimes) <= 0 || endsIn < 1) {
-      throw refused('expired_refresh_token')
-    }
+    if (!isRefreshable(grant, stored, context.lifetimes)) throw refused('expired_refresh_token')
 
     const scope = narrowScope(grant.scope, parameters.get('scope'))
 
@@ -59,7 +55,7 @@ export const refreshToken: GrantType = {
       scope,
       nonce: undefined,
       refreshToken: context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
-      endsIn,
+      endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
       events,
       commit: () =>
         context.store.advance(key, stored.link, moveTo(to, idleLifetime(grant, context.lifetimes))),

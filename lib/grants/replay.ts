@@ -2,7 +2,7 @@
 import type { StoredGrant } from '../stores/token-store'
 import type { LinkKind } from '../tokens/link'
 import type { Grant } from './grant'
-import type { GrantContext } from './grant-type'
+import type { ChainContext } from './grant-type'
 
 interface Replay {
   readonly kind: LinkKind
@@ -15,7 +15,7 @@ interface Replay {
 
 export async function revokeReplayed(
   { kind, presented, stored, grant, revoke }: Replay,
-  context: GrantContext,
+  context: ChainContext,
 ): Promise<void> {
   const revoked = revoke && (await context.store.revoke(stored.key))
   const whose = { grant: stored.key, clientId: stored.client, subject: grant.subject }

@@ -3,7 +3,7 @@ import type { OnEvent } from '../events'
 import { isGrantKey, type Page, type StoredGrant, type TokenStore } from '../stores/token-store'
 import { subjectKey } from '../tokens/link'
 import { type Lifetimes, secondsLeft } from './grant'
-import type { GrantRecords } from './grant-record'
+import type { GrantCodec } from './grant-codec'
 
 /** One grant of a user: one client, on one device. */
 export interface UserGrant {
@@ -38,12 +38,12 @@ export interface UserGrants {
 export function createUserGrants(services: {
   issuer: string
   store: TokenStore
-  records: GrantRecords
+  codec: GrantCodec
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): UserGrants {
-  const { issuer, store, records, lifetimes, now, emit } = services
+  const { issuer, store, codec, lifetimes, now, emit } = services
 
   return {
     async list(subject, page) {
@@ -72,7 +72,7 @@ export function createUserGrants(services: {
   }
 
   function describe(stored: StoredGrant): UserGrant[] {
-    const grant = records.decode(stored)
+    const grant = codec.decode(stored)
     const left = secondsLeft(grant, stored, lifetimes)
     if (left <= 0) return []
     const ago = (seconds: number) => new Date(now() - seconds * 1000)

@@ -37,6 +37,9 @@ export interface RateLimits {
   readonly byClient: FailureLimiter
 }
 
+/** Twice this and the deadlines of the store stay within 1.5 s. */
+const TIMEOUT_SECONDS = 0.25
+
 const UNLIMITED: FailureLimiter = { check: async () => {}, countFailure: () => {}, close: () => {} }
 
 export function createRateLimits(options: RateLimitOptions | false | undefined, emit: OnEvent): RateLimits {
@@ -54,7 +57,7 @@ export function createRateLimits(options: RateLimitOptions | false | undefined, 
 }
 
 function createLimiter(windowSeconds: number, limit: number, counts: Store, emit: OnEvent): FailureLimiter {
-  const store = new FailureStore(counts, windowSeconds, emit)
+  const store = new FailureStore(counts, emit)
   const limiter = rateLimit({
     windowMs: windowSeconds * 1000,
     limit,
@@ -111,7 +114,6 @@ function refused(resetTime: Date | undefined, windowSeconds: number): OAuthError
 class FailureStore implements Store {
   constructor(
     private readonly counts: Store,
-    private readonly windowSeconds: number,
     private readonly emit: OnEvent,
   ) {
     if (typeof counts?.get !== 'function') {
@@ -145,7 +147,7 @@ class FailureStore implements Store {
 
   private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await withDeadline(Math.min(0.25, this.windowSeconds), 'The rate-limit store', operation())
+      return await withDeadline(TIMEOUT_SECONDS, 'The rate-limit store', operation())
     } catch (cause) {
       this.emit({ type: 'host.trouble', operation: 'rateLimit', cause })
       return undefined

@@ -1,5 +1,4 @@
 // Turns what a grant type decided into tokens. Signs only: nothing in the store has changed yet.
-
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { GrantKey } from '../stores/token-store'
@@ -39,12 +38,10 @@ export interface TokenResponse {
   readonly id_token?: string
 }
 
-export interface Issuer {
-  /** @throws {OAuthError} 503 when a key cannot sign. */
-  issue(issuable: Issuable, claims: HostClaims): Promise<TokenResponse>
-}
+/** Signs the tokens of a decision. @throws {OAuthError} 503 when a key cannot sign. */
+export type IssueTokens = (issuable: Issuable, claims: HostClaims) => Promise<TokenResponse>
 
-export interface IssuerOptions {
+export interface IssueTokensOptions {
   readonly issuer: string
   readonly audience: string | readonly string[]
   readonly keys: SigningKeys
@@ -56,7 +53,14 @@ export interface IssuerOptions {
 /** RFC 7515 §7.1. */
 const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: IssuerOptions): Issuer {
+export function createIssueTokens({
+  issuer,
+  audience,
+  keys,
+  lifetimes,
+  now,
+  emit,
+}: IssueTokensOptions): IssueTokens {
   async function sign(typ: string, claims: Readonly<Record<string, unknown>>, alg?: string): Promise<string> {
     try {
       const signer = keys.signer(alg)
@@ -70,57 +74,55 @@ export function createIssuer({ issuer, audience, keys, lifetimes, now, emit }: I
     }
   }
 
-  return {
-    async issue(issuable, claims) {
-      const { grant, client, scope } = issuable
-      const issuedAt = Math.floor(now() / 1000)
-      // No access token outlives its grant.
-      const expiresIn = Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn))
+  return async (issuable, claims) => {
+    const { grant, client, scope } = issuable
+    const issuedAt = Math.floor(now() / 1000)
+    // No access token outlives its grant.
+    const expiresIn = Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn))
 
-      const accessToken = await sign(
-        ACCESS_TOKEN_TYPE,
-        accessTokenClaims({
+    const accessToken = await sign(
+      ACCESS_TOKEN_TYPE,
+      accessTokenClaims({
+        issuer,
+        audience,
+        subject: grant.subject,
+        clientId: client.client_id,
+        scope,
+        grant: issuable.key,
+        now: issuedAt,
+        lifetime: expiresIn,
+        hostClaims: claims.accessTokenClaims,
+      }),
+    )
+
+    let idToken: string | undefined
+    if (scope.includes('openid')) {
+      const registered = client.id_token_signed_response_alg
+      const signer = keys.signer(typeof registered === 'string' ? registered : undefined)
+      idToken = await sign(
+        'JWT',
+        idTokenClaims({
           issuer,
-          audience,
-          subject: grant.subject,
           clientId: client.client_id,
-          scope,
-          grant: issuable.key,
+          grant,
+          nonce: issuable.nonce,
+          accessToken,
+          alg: signer?.alg ?? 'RS256',
           now: issuedAt,
-          lifetime: expiresIn,
-          hostClaims: claims.accessTokenClaims,
+          lifetime: lifetimes.idTokenSeconds,
+          hostClaims: claims.idTokenClaims,
         }),
+        signer?.alg ?? String(registered),
       )
+    }
 
-      let idToken: string | undefined
-      if (scope.includes('openid')) {
-        const registered = client.id_token_signed_response_alg
-        const signer = keys.signer(typeof registered === 'string' ? registered : undefined)
-        idToken = await sign(
-          'JWT',
-          idTokenClaims({
-            issuer,
-            clientId: client.client_id,
-            grant,
-            nonce: issuable.nonce,
-            accessToken,
-            alg: signer?.alg ?? 'RS256',
-            now: issuedAt,
-            lifetime: lifetimes.idTokenSeconds,
-            hostClaims: claims.idTokenClaims,
-          }),
-          signer?.alg ?? String(registered),
-        )
-      }
-
-      return {
-        access_token: accessToken,
-        token_type: 'Bearer',
-        expires_in: expiresIn,
-        ...(scope.length > 0 && { scope: scope.join(' ') }),
-        ...(issuable.refreshToken !== undefined && { refresh_token: issuable.refreshToken }),
-        ...(idToken !== undefined && { id_token: idToken }),
-      }
-    },
+    return {
+      access_token: accessToken,
+      token_type: 'Bearer',
+      expires_in: expiresIn,
+      ...(scope.length > 0 && { scope: scope.join(' ') }),
+      ...(issuable.refreshToken !== undefined && { refresh_token: issuable.refreshToken }),
+      ...(idToken !== undefined && { id_token: idToken }),
+    }
   }
 }

@@ -4,14 +4,14 @@ import type { OnEvent } from '../events'
 import type { StoredGrant } from '../stores/token-store'
 import type { Grant } from './grant'
 
-export interface GrantRecords {
+export interface GrantCodec {
   /** What the store keeps as `data`. */
   encode(grant: Grant): string
   /** @throws {OAuthError} 503 for what `encode` did not make: it is trouble of ours, never the client's. */
   decode(stored: Pick<StoredGrant, 'data' | 'link'>): Grant
 }
 
-export function createGrantRecords(emit: OnEvent): GrantRecords {
+export function createGrantCodec(emit: OnEvent): GrantCodec {
   return {
     encode: (grant) => JSON.stringify(toWire(grant)),
 

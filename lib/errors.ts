@@ -1,6 +1,8 @@
 // The two errors of the library: one for the wire, one for whoever wrote the options.
 
-/** Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 7009 §2.2.1 and OpenID Connect Core §3.1.2.6. */
+/**
+ * Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
+ */
 export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -37,6 +39,7 @@ const STATUS: Readonly<Record<string, number>> = {
 /** RFC 6749 §5.2 allows these characters in `error_description`. */
 const DESCRIPTION = /[^\x20\x21\x23-\x5B\x5D-\x7E]/g
 
+/** What an {@link OAuthError} has beside code and description. */
 export interface OAuthErrorDetails {
   /** The HTTP status, where it is not the usual one of the code. */
   readonly status?: number

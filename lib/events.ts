@@ -8,6 +8,7 @@ interface OfGrant {
   readonly subject: string
 }
 
+/** Tokens were handed out, and the store knows. */
 export interface TokensIssuedEvent extends OfGrant {
   readonly type: 'tokens.issued'
   readonly grantType: string
@@ -29,6 +30,7 @@ export interface AuthorizationDeniedEvent {
   readonly error: string
 }
 
+/** A request was answered with an error. */
 export interface RequestRefusedEvent {
   readonly type: 'request.refused'
   readonly endpoint: string
@@ -65,6 +67,7 @@ export interface CaughtUpEvent extends OfGrant {
   readonly to: number
 }
 
+/** A grant was ended before its time, or several of one user. */
 export interface RevokedEvent {
   readonly type: 'grant.revoked'
   readonly by: 'client' | 'host' | 'replay'
@@ -95,6 +98,7 @@ export interface WarningEvent {
   readonly message: string
 }
 
+/** All that the router tells; `type` says which. */
 export type TokenRouterEvent =
   | TokensIssuedEvent
   | CodeIssuedEvent
@@ -108,6 +112,7 @@ export type TokenRouterEvent =
   | HostTroubleEvent
   | WarningEvent
 
+/** Told of each event when it has happened. Not waited for; what it throws is written to standard error. */
 export type OnEvent = (event: TokenRouterEvent) => void
 
 /** One way out for all events. A listener that throws must not turn a good answer into a bad one. */

@@ -44,6 +44,7 @@ import type { SigningKeyInput } from './tokens/signing-keys'
 /** Which clients get a new refresh token at each refresh; see {@link TokenRouterOptions.rotate}. */
 export type Rotate = 'always' | 'public' | 'never' | ((client: Client) => boolean)
 
+/** What {@link createTokenRouter} takes. Each fault in it is a {@link ConfigError} that names the option. */
 export interface TokenRouterOptions {
   /**
    * The URL that names this server in every token (RFC 8414 §2): https, or http on a loopback host; no query, no

@@ -9,12 +9,19 @@ import type { Links } from '../tokens/link'
 import type { AuthorizationRequest } from './authorization-request'
 import { redirectTo } from './redirect'
 
+/** A code, and the redirect that carries it. */
 export interface IssuedCode {
   readonly code: string
   /** The redirect URI with `code`, `state` and `iss` (RFC 9207 §2): where to send the browser. */
   readonly redirectTo: string
 }
 
+/**
+ * Makes the code for a request that the user approved.
+ *
+ * @throws {ConfigError} when the approval cannot be.
+ * @throws {OAuthError} 503 when the store does not answer.
+ */
 export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
 
 export function createIssueCode(services: {

@@ -30,12 +30,17 @@ export interface CodeTerms {
   readonly nonce: string | undefined
 }
 
-/** Seconds. */
+/** How long things are good, in seconds. */
 export interface Lifetimes {
+  /** Of a code, from the approval on (RFC 6749 §4.1.2). Default: 60. */
   readonly codeSeconds: number
+  /** Of an access token; less where its grant ends before. Default: 600. */
   readonly accessTokenSeconds: number
+  /** Of an ID token. Default: 600. */
   readonly idTokenSeconds: number
+  /** Of a refresh token that nobody uses, from its last use on. Default: 30 days. */
   readonly refreshIdleSeconds: number
+  /** Of all refresh tokens of a grant, from the approval on. Default: 90 days. */
   readonly refreshAbsoluteSeconds: number
 }
 

@@ -19,6 +19,7 @@ export interface UserGrant {
   readonly expiresAt: Date
 }
 
+/** Some of a user's grants, and where the rest begins. */
 export interface UserGrantPage {
   readonly grants: readonly UserGrant[]
   /** Hand it to `list` as `after` for the next page; `undefined` after the last. */

@@ -13,6 +13,7 @@ import { withDeadline } from '../deadline'
 import { ConfigError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 
+/** Limits on failed requests. Successes never count. */
 export interface RateLimitOptions {
   /** How long failures are remembered; 60 unless told. */
   readonly windowSeconds?: number

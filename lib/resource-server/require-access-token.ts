@@ -26,6 +26,7 @@ declare global {
   }
 }
 
+/** What a route asks of an access token. */
 export interface RequireAccessTokenOptions {
   /** The scope that is needed, separated by spaces. */
   readonly scope?: string

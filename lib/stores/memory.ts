@@ -12,6 +12,7 @@ import {
   type TokenStore,
 } from './token-store'
 
+/** For tests. */
 export interface MemoryStoreOptions {
   /** Milliseconds on a clock of any origin; a monotonic one unless told, so that setting the time expires nothing. */
   readonly now?: (() => number) | undefined

@@ -14,6 +14,7 @@ import {
   type TokenStore,
 } from './token-store'
 
+/** Which Redis, and how its keys are named. */
 export interface RedisStoreOptions {
   /** Such as `rediss://user:password@redis.example.com:6380/0`; `redis://127.0.0.1:6379` unless told. */
   readonly url?: RedisConnectionOptions['url']

@@ -55,11 +55,13 @@ export interface GrantMove {
   readonly expiresIn: number
 }
 
+/** Which of a subject's grants. */
 export interface GrantFilter {
   /** Only the grants for this client. */
   readonly client?: string
 }
 
+/** Which part of a subject's grants. */
 export interface Page {
   /** How many grants at most; 100 unless told. */
   readonly limit?: number
@@ -67,6 +69,7 @@ export interface Page {
   readonly after?: string
 }
 
+/** Some of a subject's grants, and where the rest begins. */
 export interface GrantPage {
   readonly grants: readonly StoredGrant[]
   /** Where the next page begins; `undefined` after the last. A page may hold fewer grants than its limit. */

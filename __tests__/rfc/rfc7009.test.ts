@@ -43,7 +43,11 @@ it('keeps a client from believing that it signed out while the store is down (RF
     refresh_token,
     options,
   )
-  await expect(oauth.processRevocationResponse(response)).rejects.toBeDefined()
+  await expect(oauth.processRevocationResponse(response)).rejects.toMatchObject({
+    name: 'ResponseBodyError',
+    status: 503,
+    error: 'temporarily_unavailable',
+  })
   expect(response.status).toBe(503)
   expect((await server.refresh(refresh_token)).status).toBe(200)
 })

@@ -75,6 +75,10 @@ const FAULTS: readonly Fault[] = [
     ['an issuer that is a URL object', new URL('https://app.example.com')],
   ].map(([what, issuer]): Fault => [String(what), { issuer }, 'bad_issuer', 'issuer', 'https']),
 
+  ['null for pkce', { pkce: null }, 'null_option', 'pkce', 'Leave it out'],
+  ['null for cors', { cors: null }, 'null_option', 'cors', 'Leave it out'],
+  ['null for a lifetime', { lifetimes: { codeSeconds: null } }, '', 'lifetimes.codeSeconds', ''],
+
   ['no secret', { secret: undefined }, 'missing_secret', 'secret', 'openssl rand -base64 32'],
   ['an empty secret', { secret: '' }, 'missing_secret', 'secret', 'openssl rand'],
   ['null for a secret', { secret: null }, 'missing_secret', 'secret', 'openssl rand'],

@@ -91,7 +91,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const readClientRequest = createReadClientRequest(
     createAuthenticateClient(options.clientAuthMethods, findClient),
   )
-  const issueCode = createIssueCode({ issuer, links, codec, store, lifetimes, now, emit })
+  const issueCode = createIssueCode({ issuer, pkce: options.pkce, links, codec, store, lifetimes, now, emit })
   const deny = createDenyRequest(issuer, emit)
   const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
   const readRequest = (parameters: ReceivedParameters) => readAuthorizationRequest(parameters, rules)

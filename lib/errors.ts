@@ -47,6 +47,8 @@ export interface OAuthErrorDetails {
   readonly retryAfter?: number
   /** A short stable name for the true reason, for events only. */
   readonly reason?: string
+  /** `false` where nobody can have guessed: the rate limit does not count it. Default: true. */
+  readonly guess?: boolean
   readonly clientId?: string | undefined
   readonly redirectTo?: string | undefined
   /** What went wrong underneath. Never sent to a client. */
@@ -68,6 +70,8 @@ export class OAuthError extends Error {
   readonly status: number
   readonly retryAfter: number | undefined
   readonly reason: string
+  /** Whether somebody may be guessing, so that the rate limit counts it. */
+  readonly guess: boolean
   /** The client that the request named, where it is known; for events. */
   readonly clientId: string | undefined
   /** Where to send the browser with this error, where a checked redirect URI is known (RFC 6749 §4.1.2.1). */
@@ -80,6 +84,7 @@ export class OAuthError extends Error {
     this.status = details.status ?? STATUS[code] ?? 400
     this.retryAfter = details.retryAfter
     this.reason = details.reason ?? code
+    this.guess = details.guess ?? true
     this.clientId = details.clientId
     this.redirectTo = details.redirectTo
   }

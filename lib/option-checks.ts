@@ -6,6 +6,7 @@ import type { GrantType } from './grants/grant-type'
 import { isScopeWord } from './grants/scope'
 import type { CorsOption } from './http/cors'
 import type { RateLimitOptions } from './http/rate-limit'
+import { isSecure } from './loopback'
 import { STORE_METHODS } from './stores/guarded-store'
 import type { TokenStore } from './stores/token-store'
 import type { SigningKeyInput } from './tokens/signing-keys'
@@ -29,20 +30,6 @@ export function checkIssuer(issuer: unknown): string {
   if (url.href !== issuer && url.href !== `${issuer}/`) throw fault(`is not in its normal form, ${url.href}.`)
   if (url.pathname.endsWith('//')) throw fault('ends in more than one slash.')
   return issuer
-}
-
-/** RFC 6749 §3.1, §3.2: TLS; on the machine itself nothing is sent. */
-function isSecure({ protocol, hostname }: URL): boolean {
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(?:\.\d{1,3}){3}$/.test(hostname)
-  )
 }
 
 export function checkSecrets(secret: unknown): readonly Buffer[] {
@@ -164,6 +151,7 @@ export function checkRateLimit(rateLimit: unknown): RateLimitOptions | false | u
   count('rateLimit.failuresPerAddress', options.failuresPerAddress ?? 1)
   count('rateLimit.failuresPerClient', options.failuresPerClient ?? 1)
   optionalFunction('rateLimit.store', options.store)
+  refuseNulls('rateLimit.', options)
   return options
 }
 
@@ -185,7 +173,7 @@ export function checkCors(cors: unknown): CorsOption {
 }
 
 export function checkMountPath(path: unknown): string {
-  if (typeof path === 'string' && path.startsWith('/')) return path.replace(/\/+$/, '')
+  if (typeof path === 'string' && /^\/[^?#]*$/.test(path)) return path.replace(/\/+$/, '')
   throw new ConfigError(
     'bad_mount_path',
     'mountPath',
@@ -250,6 +238,13 @@ export function refuseUnknownNames(path: string, given: object, known: object): 
     'is not an option.',
     `Use one of ${Object.keys(known).join(', ')}.`,
   )
+}
+
+/** Last, when all that has a better answer to null has given it. */
+export function refuseNulls(path: string, given: object): void {
+  const empty = Object.entries(given).find(([, value]) => value === null)
+  if (empty)
+    throw new ConfigError('null_option', path + empty[0], 'is null.', 'Leave it out for the default.')
 }
 
 export function required<F>(option: string, value: F, remedy: string): F {

@@ -33,6 +33,7 @@ import {
   list,
   oneOf,
   optionalFunction,
+  refuseNulls,
   refuseUnknownNames,
   required,
   seconds,
@@ -105,7 +106,7 @@ export interface TokenRouterOptions {
   readonly cors?: CorsOption | undefined
   /** The path under which the app sees the router, where a proxy strips a part; the issuer's path unless told. */
   readonly mountPath?: string | undefined
-  /** Seconds that a store may take before the answer is 503; 0.7 unless told: two calls stay within 1.5 s. */
+  /** Seconds that a store may take before the answer is 503; 0.7 unless told: the two calls of a request stay within 1.5 s. */
   readonly storeTimeoutSeconds?: number | undefined
   /** The time in milliseconds since the epoch, for tests; `Date.now` unless told. Stores have a clock of their own. */
   readonly now?: (() => number) | undefined
@@ -171,7 +172,7 @@ export function resolveOptions(options: TokenRouterOptions) {
   checkDistinct('grants', grantTypes)
   checkDistinct('clientAuthMethods', clientAuthMethods)
 
-  return {
+  const resolved = {
     issuer,
     secrets: checkSecrets(options.secret),
     signingKeys: checkSigningKeys(options.signingKeys),
@@ -205,13 +206,15 @@ export function resolveOptions(options: TokenRouterOptions) {
     storeTimeoutSeconds: seconds('storeTimeoutSeconds', options.storeTimeoutSeconds ?? 0.7, 0.001),
     now: optionalFunction('now', options.now) ?? Date.now,
   }
+  refuseNulls('', options)
+  return resolved
 }
 
 /** The options with their defaults, checked. */
 export type ResolvedOptions = Readonly<ReturnType<typeof resolveOptions>>
 
 function checkLifetimes(lifetimes: Partial<Lifetimes>): Lifetimes {
-  if (typeof lifetimes !== 'object' || lifetimes === null) {
+  if (typeof lifetimes !== 'object' || lifetimes === null || Array.isArray(lifetimes)) {
     throw new ConfigError(
       'bad_lifetimes',
       'lifetimes',
@@ -220,6 +223,7 @@ function checkLifetimes(lifetimes: Partial<Lifetimes>): Lifetimes {
     )
   }
   refuseUnknownNames('lifetimes.', lifetimes, LIFETIMES)
+  refuseNulls('lifetimes.', lifetimes)
   const given = Object.entries(lifetimes).filter(([, value]) => value !== undefined)
   for (const [name, value] of given) seconds(`lifetimes.${name}`, value, 1)
   return { ...LIFETIMES, ...Object.fromEntries(given) }

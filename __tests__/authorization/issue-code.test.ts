@@ -40,6 +40,17 @@ describe('issueCode', () => {
     await expect(refusal).rejects.toMatchObject({ code: 'wider_approval', option: 'approval.scope' })
   })
 
+  it('refuses a request that lost its code challenge on the way through the host (RFC 9700 §2.1.1)', async () => {
+    const { oauth } = fixture()
+    const query = { response_type: 'code', client_id: 'spa', redirect_uri: CALLBACK, scope: 'openid' }
+    const challenged = { ...query, code_challenge: CHALLENGE, code_challenge_method: 'S256' }
+    const request = await oauth.readAuthorizationRequest(challenged)
+
+    const refusal = oauth.issueCode({ ...request, codeChallenge: undefined }, { subject: 'alice' })
+    await expect(refusal).rejects.toBeInstanceOf(ConfigError)
+    await expect(refusal).rejects.toMatchObject({ code: 'missing_code_challenge' })
+  })
+
   it('rejects with 503 when the store does not answer', async () => {
     const store = { ...memoryStore(), insert: () => Promise.reject(new Error('down')) }
     const refusal = issue({ subject: 'alice' }, { store })

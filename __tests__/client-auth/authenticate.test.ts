@@ -114,7 +114,7 @@ describe.each(ENDPOINTS)('client authentication at %s', (path) => {
 describe('the reason of a refusal', () => {
   it.each([
     ['no_client_credentials', undefined, ''],
-    ['unknown_client', 'nobody', 'client_id=nobody&client_secret=s3cret'],
+    ['unknown_client', undefined, 'client_id=nobody&client_secret=s3cret'],
     ['wrong_client_credentials', 'post', 'client_id=post&client_secret=s3cret'],
     ['other_auth_method', 'web', 'client_id=web&client_secret=s3cret'],
   ])('is for the operator alone, and holds no secret: %s', async (reason, clientId, form) => {

@@ -71,7 +71,7 @@ describe('the redirect URIs of a client', () => {
     ['a port that is no number', 'http://127.0.0.1/cb', 'http://127.0.0.1:x/cb'],
     ['a backslash', 'http://127.0.0.1/cb', 'http://127.0.0.1:2\\@evil.example/cb'],
     ['dots', 'http://127.0.0.1/cb', 'http://127.0.0.1:2/x/../cb'],
-    ['another port of a host that is not loopback', 'http://app.example/cb', 'http://app.example:2/cb'],
+    ['another port of a host that is not loopback', 'https://app.example/cb', 'https://app.example:2/cb'],
     ['another case of its own scheme', 'com.example.app:/cb', 'COM.example.app:/cb'],
   ])('do not let it be %s (RFC 8252 §7.3, RFC 9700 §2.1)', async (_, registered, asked) => {
     const server = fixture({ clients: [native(registered)] })

@@ -20,10 +20,7 @@ const guess = (server: Fixture, address: string, clientId = 'web') =>
 
 /** A request of a client that has proved itself, and fails: a failure of the client at this address. */
 const mistake = (server: Fixture, address: string, clientId = 'web') =>
-  from(
-    address,
-    server.post('/token', 'grant_type=refresh_token&refresh_token=x').auth(clientId, `${clientId}-secret`),
-  )
+  from(address, server.post('/token', 'grant_type=nobody-knows').auth(clientId, `${clientId}-secret`))
 
 const good = (server: Fixture, address: string, clientId = 'api') =>
   from(address, server.post('/introspect', 'token=x').auth(clientId, `${clientId}-secret`))
@@ -198,10 +195,34 @@ describe('what is no failure', () => {
   })
 })
 
+describe('a failure that nobody can have guessed at', () => {
+  it('is a made-up code that a user sends a confidential client: it locks out no other user of it', async () => {
+    const server = limited({ failuresPerAddress: 2, failuresPerClient: 2 })
+    for (let i = 0; i < 5; i++) {
+      const form = 'grant_type=authorization_code&code=made-up'
+      expectRefusal(await server.post('/token', form).auth('web', 'web-secret'), 400, 'invalid_grant')
+    }
+  })
+
+  it('is a token of ours that is good no more: old tabs of a public client lock out no new one', async () => {
+    const server = limited({ failuresPerAddress: 2, failuresPerClient: 2 })
+    const { refresh_token } = await server.tokens()
+    await server.oauth.grants.revokeAll('alice')
+    for (let i = 0; i < 5; i++) expectRefusal(await server.refresh(refresh_token), 400, 'invalid_grant')
+  })
+
+  it('is not a token that a public client made up', async () => {
+    const server = limited({ failuresPerAddress: 2 })
+    for (let i = 0; i < 2; i++) expectRefusal(await server.refresh('made-up'), 400, 'invalid_grant')
+    expectLimited(await server.refresh('made-up'))
+  })
+})
+
 describe('failures of a client at an address', () => {
   it('end in 429 there, and nowhere else', async () => {
     const server = limited({ failuresPerClient: 2 })
-    for (let i = 0; i < 2; i++) expectRefusal(await mistake(server, '192.0.2.1'), 400, 'invalid_grant')
+    for (let i = 0; i < 2; i++)
+      expectRefusal(await mistake(server, '192.0.2.1'), 400, 'unsupported_grant_type')
     expectLimited(await mistake(server, '192.0.2.1'))
     expectLimited(await good(server, '192.0.2.1', 'web'))
     expect((await good(server, '192.0.2.1', 'api')).status).toBe(200)

@@ -187,3 +187,14 @@ describe('closing', () => {
     expect(closed).toBe(true)
   })
 })
+
+it.each<[string, unknown]>([
+  ['the result of a driver', { rowCount: 0 }],
+  ['a number as text', '0'],
+  ['nothing', undefined],
+])('an answer to a move that is neither yes nor no wins no race: %s', async (_what, answer) => {
+  const store = { ...memoryStore(), advance: async () => answer as boolean }
+  const server = fixture({ store })
+  expectUnavailable(await server.exchange(await server.code()))
+  expect(server.eventsOf('store.trouble')).toMatchObject([{ operation: 'advance' }])
+})

@@ -77,10 +77,7 @@ export async function readAuthorizationRequest(
 
   const scope = scopeOf(parameters.get('scope'), client, scopes, refuse)
   const nonce = parameters.get('nonce')
-  // RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone.
-  const mayDoWithout =
-    pkce === 'public' && !isPublic(client) && scope.includes('openid') && nonce !== undefined
-  const codeChallenge = challengeOf(parameters, mayDoWithout, refuse)
+  const codeChallenge = challengeOf(parameters, mayDoWithoutPkce({ client, scope, nonce }, pkce), refuse)
   const maxAge = parameters.get('max_age')
   if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
     throw refuse('invalid_request', 'The parameter max_age is not a number.', 'malformed_max_age')
@@ -103,6 +100,14 @@ export async function readAuthorizationRequest(
     uiLocales: parameters.get('ui_locales'),
     acrValues: words(parameters.get('acr_values')),
   }
+}
+
+/** RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone. */
+export function mayDoWithoutPkce(
+  { client, scope, nonce }: Pick<AuthorizationRequest, 'client' | 'scope' | 'nonce'>,
+  pkce: AuthorizationRules['pkce'],
+): boolean {
+  return pkce === 'public' && !isPublic(client) && scope.includes('openid') && nonce !== undefined
 }
 
 /** Makes a refusal that the client is told of. */

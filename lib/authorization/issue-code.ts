@@ -1,4 +1,5 @@
 // The end of an authorization: the user's approval becomes a grant, and link 0 of it is the code (RFC 6749 §4.1.2).
+import { ConfigError } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Lifetimes } from '../grants/grant'
@@ -6,7 +7,7 @@ import type { GrantCodec } from '../grants/grant-codec'
 import { openGrant } from '../grants/open-grant'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
-import type { AuthorizationRequest } from './authorization-request'
+import { type AuthorizationRequest, type AuthorizationRules, mayDoWithoutPkce } from './authorization-request'
 import { redirectTo } from './redirect'
 
 /** A code, and the redirect that carries it. */
@@ -26,6 +27,7 @@ export type IssueCode = (request: AuthorizationRequest, approval: Approval) => P
 
 export function createIssueCode(services: {
   issuer: string
+  pkce: AuthorizationRules['pkce']
   links: Links
   codec: GrantCodec
   store: TokenStore
@@ -33,9 +35,18 @@ export function createIssueCode(services: {
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, links, codec, store, lifetimes, now, emit } = services
+  const { issuer, pkce, links, codec, store, lifetimes, now, emit } = services
 
   return async (request, approval) => {
+    // A host may have rebuilt the request from a session of its own, and lost what protects the code.
+    if (request.codeChallenge === undefined && !mayDoWithoutPkce(request, pkce)) {
+      throw new ConfigError(
+        'missing_code_challenge',
+        'request.codeChallenge',
+        'is missing, and this client needs one.',
+        'Hand on the whole request that readAuthorizationRequest gave.',
+      )
+    }
     const { grantId, grant, record } = openGrant({
       issuer,
       client: request.client,

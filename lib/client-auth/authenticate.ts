@@ -1,5 +1,5 @@
 // Finds which one method a request uses, and lets that method prove the client (RFC 6749 §2.3).
-import { authMethodOf, type Client, type FindClient, isClientId } from '../clients/client'
+import { authMethodOf, type Client, type FindClient } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { ClientAuthMethod, ClientAuthRequest } from './client-auth-method'
 import { none } from './none'
@@ -40,15 +40,14 @@ export function createAuthenticateClient(
     const client = await findClient(credentials.clientId)
     // Verified even where it is lost already, so that time does not tell an unknown client from a wrong secret.
     const proved = await method.verify(credentials, client)
-    if (!client) throw refused('unknown_client', credentials.clientId)
+    if (!client) throw refused('unknown_client')
     if (authMethodOf(client) !== method.name) throw refused('other_auth_method', client.client_id)
     if (!proved) throw refused('wrong_client_credentials', client.client_id)
     return client
   }
 }
 
-/** Events name a client only by what may be an id: nobody writes lines of their own into a log. */
-function refused(reason: string, named?: string): OAuthError {
-  const clientId = isClientId(named) ? named : undefined
+/** Events name known clients only: what a stranger sends as an id may be lines of a log, or a secret in the wrong place. */
+function refused(reason: string, clientId?: string): OAuthError {
   return new OAuthError('invalid_client', 'Client authentication failed.', { reason, clientId })
 }

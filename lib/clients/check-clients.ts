@@ -1,6 +1,7 @@
 // Client records of the host's, checked when the router is created (RFC 7591 §2).
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { ConfigError } from '../errors'
+import { isSecure } from '../loopback'
 import { authMethodOf, type Client, type FindClient, isClientId, isPublic } from './client'
 import { isClientSecretHash } from './client-secret'
 
@@ -78,6 +79,14 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
   checkList(client.redirect_uris, `${option}.redirect_uris`)
   for (const [j, uri] of (client.redirect_uris ?? []).entries())
     checkRedirectUri(uri, `${option}.redirect_uris[${j}]`)
+  if (client.application_type !== undefined && !['web', 'native'].includes(client.application_type)) {
+    throw new ConfigError(
+      'unknown_value',
+      `${option}.application_type`,
+      'is not one of its values.',
+      'Use web or native.',
+    )
+  }
   if (client.scope !== undefined && typeof client.scope !== 'string') {
     throw new ConfigError(
       'bad_client_scope',
@@ -100,21 +109,19 @@ function checkList(value: unknown, option: string): void {
   )
 }
 
-/** RFC 6749 §3.1.2: absolute and without a fragment. Schemes that a browser runs are no place to send a code to. */
+/** Schemes that run, show or send what they are given are no place for a code. */
+const NEVER = /^(?:javascript|data|vbscript|blob|file|about|view-source|mailto|ftp|wss?):/i
+
+/** RFC 6749 §3.1.2: absolute, without a fragment. RFC 9700 §2.6: not http, but on the machine itself. */
 function checkRedirectUri(uri: unknown, option: string): void {
-  if (
-    typeof uri === 'string' &&
-    /^[\x21-\x7E]+$/.test(uri) &&
-    URL.canParse(uri) &&
-    !uri.includes('#') &&
-    !/^(?:javascript|data|vbscript|blob|file):/i.test(uri)
-  )
-    return
+  if (typeof uri === 'string' && /^[\x21-\x7E]+$/.test(uri) && URL.canParse(uri) && !uri.includes('#')) {
+    if (!NEVER.test(uri) && (!/^http:/i.test(uri) || isSecure(new URL(uri)))) return
+  }
   throw new ConfigError(
     'bad_redirect_uri',
     option,
-    'is not an absolute URL without a fragment.',
-    'Register the exact URL that the client sends (RFC 9700 §2.1).',
+    'is not an absolute URL without a fragment, by https or by the scheme of an app.',
+    'Register the exact URL that the client sends (RFC 9700 §2.1, §2.6); http is for loopback hosts only.',
   )
 }
 

@@ -47,12 +47,15 @@ export function metadata({
     scopes_supported: scopes,
     response_types_supported: authorizes ? ['code'] : [],
     response_modes_supported: authorizes ? ['query'] : [],
-    grant_types_supported: grantTypes.map(({ name }) => name),
+    // RFC 8414 §2: whoever names this grant type names an authorization endpoint.
+    grant_types_supported: grantTypes
+      .map(({ name }) => name)
+      .filter((name) => authorizes || name !== 'authorization_code'),
     token_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_methods_supported: authMethods,
     // RFC 7662 §2.1: a public client cannot ask.
     introspection_endpoint_auth_methods_supported: authMethods.filter((name) => name !== 'none'),
-    code_challenge_methods_supported: [CODE_CHALLENGE_METHOD],
+    code_challenge_methods_supported: authorizes ? [CODE_CHALLENGE_METHOD] : [],
     ...(authorizes && { authorization_response_iss_parameter_supported: true }),
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: keys.algorithms,

@@ -65,5 +65,5 @@ export function createAccountFor(findAccount: FindAccount, emit: OnEvent): Accou
 }
 
 function refused(reason: string): OAuthError {
-  return new OAuthError('invalid_grant', 'The user has to sign in again.', { reason })
+  return new OAuthError('invalid_grant', 'The user has to sign in again.', { reason, guess: false })
 }

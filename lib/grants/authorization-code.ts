@@ -1,4 +1,5 @@
 // The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6): link 0 of a grant is spent, link 1 begins.
+import { isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo, secondsSinceSuperseded } from './chain'
@@ -13,7 +14,7 @@ export const authorizationCode: GrantType<ChainContext> = {
 
   async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('code', parameters.require('code'))
-    if (link?.number !== 0) throw refused('forged_code')
+    if (link?.number !== 0) throw refused('forged_code', isPublic(client))
 
     const key = grantKey(link.grantId)
     const stored = await context.store.find(key)
@@ -38,7 +39,8 @@ export const authorizationCode: GrantType<ChainContext> = {
       await revokeReplayed({ kind: 'code', presented: link.number, stored, grant, revoke }, context)
       throw refused('spent_code')
     }
-    if (stored.age >= grant.code.lifetime) throw refused('expired_code')
+    const endsIn = absoluteLifetime(grant, context.lifetimes) - stored.age
+    if (stored.age >= grant.code.lifetime || endsIn < 1) throw refused('expired_code')
 
     return {
       grant,
@@ -49,7 +51,7 @@ export const authorizationCode: GrantType<ChainContext> = {
       refreshToken: grant.refreshable
         ? context.links.encode('refresh_token', { grantId: link.grantId, number: 1 })
         : undefined,
-      endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
+      endsIn,
       events: [],
       commit: () =>
         context.store.advance(key, link.number, moveTo(1, idleLifetime(grant, context.lifetimes))),
@@ -57,7 +59,10 @@ export const authorizationCode: GrantType<ChainContext> = {
   },
 }
 
-/** One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. */
-function refused(reason: string): OAuthError {
-  return new OAuthError('invalid_grant', 'The authorization code is not valid.', { reason })
+/**
+ * One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. Counted by the rate limit only
+ * where nobody has proved anything: by a stale token or a made-up one nobody locks out a client and all its users.
+ */
+function refused(reason: string, guess = false): OAuthError {
+  return new OAuthError('invalid_grant', 'The authorization code is not valid.', { reason, guess })
 }

@@ -44,7 +44,7 @@ export interface Lifetimes {
   readonly refreshAbsoluteSeconds: number
 }
 
-/** The record outlives its code by this, so that a redemption which a failover lost can be caught up. */
+/** A record that leads to refresh tokens lives this long, so that a redemption which a failover lost can be caught up. */
 export const MIN_RECORD_SECONDS = 24 * 60 * 60
 
 /** From insert, the seconds after which no refresh token of the grant is good. */

@@ -49,6 +49,8 @@ export function openGrant(opening: {
   }
   const owner = subjectKey(opening.issuer, grant.subject)
   const grantId = newGrantId(owner)
+  // Without refresh tokens there is nothing to catch up, and a dead grant would only take the place of one in use.
+  const least = grant.refreshable ? MIN_RECORD_SECONDS : absoluteLifetime(grant, lifetimes)
   const record: GrantRecord = {
     key: grantKey(grantId),
     subject: owner,
@@ -56,8 +58,8 @@ export function openGrant(opening: {
     data: opening.codec.encode(grant),
     link: code ? 0 : 1,
     // A code is followed by a move, which lengthens this.
-    expiresIn: Math.max(MIN_RECORD_SECONDS, code ? 0 : idleLifetime(grant, lifetimes)),
-    endsIn: Math.max(MIN_RECORD_SECONDS, absoluteLifetime(grant, lifetimes)),
+    expiresIn: Math.max(least, code ? 0 : idleLifetime(grant, lifetimes)),
+    endsIn: Math.max(least, absoluteLifetime(grant, lifetimes)),
   }
   return { grantId, grant, record }
 }

@@ -1,4 +1,5 @@
 // The refresh token grant (RFC 6749 §6): the same token again, or one link further along the chain.
+import { isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { TokenRouterEvent } from '../events'
 import { grantKey } from '../tokens/link'
@@ -14,7 +15,7 @@ export const refreshToken: GrantType<ChainContext> = {
 
   async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('refresh_token', parameters.require('refresh_token'))
-    if (!link || link.number === 0) throw refused('forged_refresh_token')
+    if (!link || link.number === 0) throw refused('forged_refresh_token', isPublic(client))
 
     const key = grantKey(link.grantId)
     const stored = await context.store.find(key)
@@ -63,7 +64,10 @@ export const refreshToken: GrantType<ChainContext> = {
   },
 }
 
-/** One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. */
-function refused(reason: string): OAuthError {
-  return new OAuthError('invalid_grant', 'The refresh token is not valid.', { reason })
+/**
+ * One text for every cause (RFC 6749 §5.2), so that the answer helps nobody to guess. Counted by the rate limit only
+ * where nobody has proved anything: by a stale token or a made-up one nobody locks out a client and all its users.
+ */
+function refused(reason: string, guess = false): OAuthError {
+  return new OAuthError('invalid_grant', 'The refresh token is not valid.', { reason, guess })
 }

@@ -1,5 +1,6 @@
 // A user's grants, as the host shows and ends them: a page of signed-in devices, "log out everywhere".
 import type { OnEvent } from '../events'
+import { refuseUnknownNames } from '../option-checks'
 import { isGrantKey, type Page, type StoredGrant, type TokenStore } from '../stores/token-store'
 import { subjectKey } from '../tokens/link'
 import { type Lifetimes, secondsLeft } from './grant'
@@ -62,7 +63,10 @@ export function createUserGrants(services: {
       return revoked
     },
 
-    async revokeAll(subject, { clientId } = {}) {
+    async revokeAll(subject, filter = {}) {
+      // A misspelled filter would end everything.
+      refuseUnknownNames('grants.revokeAll.', filter, { clientId: true })
+      const { clientId } = filter
       const count = await store.revokeAll(
         subjectKey(issuer, subject),
         clientId === undefined ? {} : { client: clientId },

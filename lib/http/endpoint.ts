@@ -73,8 +73,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (answer) respond(res, answer)
     } catch (thrown) {
       const error = asOAuthError(thrown)
-      // What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself.
-      if (error.status < 500 && error.status !== 429 && error.redirectTo === undefined) {
+      if (isFailure(error)) {
         limits.byAddress.countFailure(req)
         if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
       }
@@ -94,6 +93,11 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       else respond(res, answer)
     }
   }
+}
+
+/** What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself. */
+function isFailure({ status, guess, redirectTo }: OAuthError): boolean {
+  return status < 500 && status !== 429 && guess && redirectTo === undefined
 }
 
 /** All behind the first question mark: any other belongs to a value (RFC 3986 §3.4). */

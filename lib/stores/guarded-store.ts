@@ -32,8 +32,8 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
   return {
     insert: (grant) => call('insert', () => store.insert(grant)),
     find: (key) => call('find', async () => checked((await store.find(key)) ?? undefined, key)),
-    advance: (key, from, move) => call('advance', () => store.advance(key, from, move)),
-    revoke: (key) => call('revoke', () => store.revoke(key)),
+    advance: (key, from, move) => call('advance', async () => yesOrNo(await store.advance(key, from, move))),
+    revoke: (key) => call('revoke', async () => yesOrNo(await store.revoke(key))),
     list: (subject, page) =>
       call('list', async () => {
         const found = await store.list(subject, page)
@@ -41,12 +41,18 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
         return found
       }),
     revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
-    put: (key, value, ttl) => call('put', () => store.put(key, value, ttl)),
+    put: (key, value, ttl) => call('put', async () => yesOrNo(await store.put(key, value, ttl))),
     get: (key) => call('get', async () => (await store.get(key)) ?? undefined),
     take: (key) => call('take', async () => (await store.take(key)) ?? undefined),
     // Its own time: closing may have to wait for what is in flight.
     close: () => store.close(),
   }
+}
+
+/** The result of a driver is true whatever it says: `{ rowCount: 0 }` must not count as a won race. */
+function yesOrNo(answer: boolean): boolean {
+  if (answer === true || answer === false) return answer
+  throw new TypeError('The store answered with something else than true or false.')
 }
 
 /** SQL drivers give large integers as text, and `'10' + 1` is a link that was never issued. */

@@ -64,6 +64,7 @@ export function connectRedis({
   else client.once('ready', checkEviction)
 
   let heard = 0
+  let dropped = false
 
   /**
    * A server that has gone silent is given up, so that what waits for it does not pile up. After one more look at what
@@ -73,7 +74,10 @@ export function connectRedis({
     if (given) return () => {}
     const since = performance.now()
     const giveUp = () => {
-      if (heard < since) client.disconnect(true)
+      // Once for each connection, however many wait.
+      if (heard >= since || dropped) return
+      dropped = true
+      client.disconnect(true)
     }
     const timer = setTimeout(() => setImmediate(giveUp), SILENT_AFTER)
     return () => {
@@ -84,6 +88,7 @@ export function connectRedis({
   let handshakeDone = () => {}
   if (!given) {
     client.on('connect', () => {
+      dropped = false
       handshakeDone = awaitAnswer()
     })
     client.on('ready', () => handshakeDone())
@@ -150,6 +155,8 @@ function open(url: string | undefined, options: RedisOptions = {}): Redis {
     maxLoadingRetryTime: 500,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
     disconnectTimeout: 100,
+    // The address leads elsewhere since, and the server behind this connection is a replica now.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...options,
     // A command that cannot be sent or loses its answer is the caller's to judge.
     enableOfflineQueue: false,

@@ -46,6 +46,9 @@ afterEach(async () => {
   expect(complaints).toEqual([])
 })
 
+/** What a browser says of a form on a page of another site. */
+const FOREIGN = { Origin: 'https://evil.example' }
+
 describe('the page', () => {
   test('says what it is before anything was done', async () => {
     await page.goto(quickstart.origin)
@@ -285,7 +288,10 @@ describe('without JavaScript', () => {
       await page.goto(`${quickstart.origin}/devices`)
       await logIn(page)
       const forged = { username: 'alice', password: 'wonderland', id: 'any' }
-      const response = await context.request.post(quickstart.origin + path, { form: forged })
+      const response = await context.request.post(quickstart.origin + path, {
+        form: forged,
+        headers: FOREIGN,
+      })
       expect(response.status()).toBe(403)
       await page.reload()
       expect(await page.getByText('Alice Liddell').isVisible()).toBe(true)
@@ -296,10 +302,24 @@ describe('without JavaScript', () => {
     const { url } = authorizationUrl('spa')
     await page.goto(url)
     await logIn(page)
-    const response = await context.request.post(url, { form: { decision: 'allow' }, maxRedirects: 0 })
+    const response = await context.request.post(url, {
+      form: { decision: 'allow' },
+      headers: FOREIGN,
+      maxRedirects: 0,
+    })
     expect(response.status()).toBe(403)
     expect(await response.text()).toContain('Please decide again.')
   })
+})
+
+test('a script that follows redirects and keeps cookies signs in with the fields that are named, and no others', async () => {
+  const script = context.request
+  const { url } = authorizationUrl('web')
+  const login = await script.get(url)
+  const consent = await script.post(login.url(), { form: { username: 'alice', password: 'wonderland' } })
+  const answer = await script.post(consent.url(), { form: { decision: 'allow' }, maxRedirects: 0 })
+  expect(answer.status()).toBe(303)
+  expect(answer.headers().location).toMatch(/^http:\/\/127\.0\.0\.1:3999\/callback\?code=[\w-]{52}&/)
 })
 
 describe('the process', () => {

@@ -5,7 +5,7 @@ import { browserLabel } from './browser-label'
 import { consentPage } from './pages/consent'
 import { sendPage } from './pages/layout'
 import { loginPath } from './paths'
-import { csrfToken, hasCsrfToken, type SignedIn, signedIn } from './sessions'
+import { csrfToken, isOwnForm, type SignedIn, signedIn } from './sessions'
 import { origin } from './settings'
 
 /**
@@ -24,7 +24,7 @@ export const authorize: AuthorizeFunction = async (request, req, res) => {
   if (silent) return { error: 'consent_required' }
 
   const { form } = request
-  const genuine = form !== undefined && hasCsrfToken(req, form.get('csrf'))
+  const genuine = form !== undefined && isOwnForm(req, form.get('csrf'))
   const decision = genuine ? form.get('decision') : undefined
   if (decision === 'deny') return { error: 'access_denied' }
   if (decision === 'allow') {

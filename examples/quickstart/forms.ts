@@ -2,7 +2,7 @@
 import express, { type Request, type RequestHandler, type Response } from 'express'
 import { sendPage } from './pages/layout'
 import { messagePage } from './pages/message'
-import { hasCsrfToken, signedIn } from './sessions'
+import { isOwnForm, signedIn } from './sessions'
 import type { User } from './users'
 
 export const readForm: RequestHandler = express.urlencoded({ extended: false, limit: '10kb' })
@@ -17,7 +17,7 @@ export function field(req: Request, name: string): string {
 export function ownForm(action: (user: User, req: Request) => Promise<string>): RequestHandler[] {
   const handle: RequestHandler = async (req, res) => {
     const login = signedIn(req)
-    if (login && hasCsrfToken(req, field(req, 'csrf'))) res.redirect(303, await action(login.user, req))
+    if (login && isOwnForm(req, field(req, 'csrf'))) res.redirect(303, await action(login.user, req))
     else sendForgery(res)
   }
   return [readForm, handle]

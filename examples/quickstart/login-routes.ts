@@ -6,7 +6,7 @@ import { sendPage } from './pages/layout'
 import { loginPage } from './pages/login'
 import { messagePage } from './pages/message'
 import { returnPath } from './paths'
-import { csrfToken, hasCsrfToken, signedIn, signIn, signOut } from './sessions'
+import { csrfToken, isOwnForm, signedIn, signIn, signOut } from './sessions'
 import { limitRequests } from './settings'
 import { userByPassword } from './users'
 
@@ -19,7 +19,7 @@ loginRoutes.get('/login', (req, res) => {
 
 loginRoutes.post('/login', limitGuesses(), readForm, async (req, res) => {
   const username = field(req, 'username')
-  if (!hasCsrfToken(req, field(req, 'csrf'))) {
+  if (!isOwnForm(req, field(req, 'csrf'))) {
     const fault = 'That form was too old, or your browser takes no cookies. Please try again.'
     return sendLogin(req, res, { username, status: 403, fault })
   }
@@ -30,7 +30,7 @@ loginRoutes.post('/login', limitGuesses(), readForm, async (req, res) => {
 })
 
 loginRoutes.post('/logout', readForm, async (req, res) => {
-  if (signedIn(req) && !hasCsrfToken(req, field(req, 'csrf'))) return sendForgery(res)
+  if (signedIn(req) && !isOwnForm(req, field(req, 'csrf'))) return sendForgery(res)
   await signOut(req)
   res.redirect(303, '/')
 })

@@ -2,7 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { OAuthError } from '../errors'
 
-const STYLE = `body{font:1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}`
+const STYLE = `
+:root { color-scheme: light dark }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1rem }
+h1 { font-size: 1.5rem; line-height: 1.25 }
+`
 
 /** The page of ours needs its style and nothing else, whatever policy the host has for its own pages. */
 export const ERROR_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`

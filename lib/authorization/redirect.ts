@@ -1,6 +1,5 @@
 // Where the browser goes with an answer (RFC 6749 §4.1.2).
 import type { OAuthError } from '../errors'
-import type { AuthorizationRequest } from './authorization-request'
 
 /**
  * The redirect URI with these parameters added. By hand, since a URL parser would respell what was compared to the
@@ -17,7 +16,7 @@ export function redirectTo(
 
 /** RFC 6749 §4.1.2.1: the client is known, so the client is told. RFC 9207 §2: and told by whom. */
 export function errorRedirect(
-  { redirectUri, state }: Pick<AuthorizationRequest, 'redirectUri' | 'state'>,
+  { redirectUri, state }: { readonly redirectUri: string; readonly state: string | undefined },
   { code, description }: Pick<OAuthError, 'code' | 'description'>,
   issuer: string,
 ): string {

@@ -12,8 +12,6 @@ export type ProxyMode = 'pass' | 'slow' | 'drop-replies' | 'drop-commands'
 export interface TcpProxy {
   readonly url: string
   mode: ProxyMode
-  /** Where new connections lead; those that are open stay where they are. */
-  port: number
   close(): void
 }
 
@@ -21,7 +19,7 @@ export interface TcpProxy {
 export async function startProxy(port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
-    const upstream = connect(proxy.port, '127.0.0.1')
+    const upstream = connect(port, '127.0.0.1')
     const cut = () => {
       for (const socket of [client, upstream]) {
         socket.destroy()
@@ -53,7 +51,6 @@ export async function startProxy(port: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     mode: 'pass',
-    port,
     close() {
       server.close()
       for (const socket of sockets) socket.destroy()

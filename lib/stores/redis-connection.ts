@@ -37,12 +37,6 @@ const READY_WITHIN = 500
 /** Milliseconds after which a server that owes an answer is taken for dead. */
 const SILENT_AFTER = 1000
 
-/** Milliseconds between two reconnections to a server that only reads. */
-const RECONNECT_AGAIN_AFTER = 1000
-
-/** They change nothing. */
-const READS: ReadonlySet<ScriptName> = new Set(['find', 'page', 'get'])
-
 /** Milliseconds in which `close` hopes for a goodbye. */
 const QUIT_WITHIN = 500
 
@@ -124,38 +118,22 @@ export function connectRedis({
     if (!left) client.disconnect()
   }
 
-  async function ready(): Promise<void> {
-    if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
-    if (client.status === 'ready') return
-    // One listener for all who wait, however many they are.
-    readiness ??= untilReady().finally(() => (readiness = undefined))
-    await readiness
-  }
-
-  async function send(script: ScriptName, keysAndArguments: (string | number)[]): Promise<unknown> {
-    const method = (client as unknown as Scripts)[METHOD_PREFIX + script]
-    const answered = awaitAnswer()
-    try {
-      return await method?.apply(client, keysAndArguments)
-    } catch (error) {
-      throw withoutCommand(error)
-    } finally {
-      answered()
-    }
-  }
-
   return {
     async run(script, ...keysAndArguments) {
-      // Where it can be sent, it is sent before anything else happens: `close` waits for what was.
-      if (closing || client.status !== 'ready') await ready()
+      if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
+      if (client.status !== 'ready') {
+        // One listener for all who wait, however many they are.
+        readiness ??= untilReady().finally(() => (readiness = undefined))
+        await readiness
+      }
+      const method = (client as unknown as Scripts)[METHOD_PREFIX + script]
+      const answered = awaitAnswer()
       try {
-        return await send(script, keysAndArguments)
+        return await method?.apply(client, keysAndArguments)
       } catch (error) {
-        // A read may be sent again when its connection was lost, but not to a server that has gone silent. What writes
-        // is the caller's to judge.
-        if (!READS.has(script) || dropped || (error as Error).name === 'ReplyError') throw error
-        await ready()
-        return send(script, keysAndArguments)
+        throw withoutCommand(error)
+      } finally {
+        answered()
       }
     },
 
@@ -169,19 +147,6 @@ function withoutCommand<E>(error: E): E {
   return error
 }
 
-/**
- * The server behind this connection has become a replica, and its address may lead to the new primary. Not at each
- * such reply: a reconnection costs the reads that are under way.
- */
-function afterDemotion(): (error: Error) => boolean {
-  let last = Number.NEGATIVE_INFINITY
-  return ({ message }) => {
-    if (!message.startsWith('READONLY') || performance.now() - last < RECONNECT_AGAIN_AFTER) return false
-    last = performance.now()
-    return true
-  }
-}
-
 function open(url: string | undefined, options: RedisOptions = {}): Redis {
   const settings = {
     host: '127.0.0.1',
@@ -190,7 +155,6 @@ function open(url: string | undefined, options: RedisOptions = {}): Redis {
     maxLoadingRetryTime: 500,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
     disconnectTimeout: 100,
-    reconnectOnError: afterDemotion(),
     ...options,
     // A command that cannot be sent or loses its answer is the caller's to judge.
     enableOfflineQueue: false,

@@ -89,24 +89,31 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
   const findToken = createFindToken({ issuer, keys, links, codec, store, lifetimes, overlap, now })
   const readClientRequest = createReadClientRequest(
-    createAuthenticateClient(options.clientAuthMethods, findClient),
+    createAuthenticateClient(options.clientAuthMethods, findClient, emit),
   )
   const issueCode = createIssueCode({ issuer, pkce: options.pkce, links, codec, store, lifetimes, now, emit })
   const deny = createDenyRequest(issuer, emit)
   const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
   const readRequest = (parameters: ReceivedParameters) => readAuthorizationRequest(parameters, rules)
 
-  const context: ChainContext = {
-    issuer,
-    store,
-    links,
-    codec,
-    lifetimes,
-    overlap,
-    codeReplaySeconds: options.codeReplaySeconds,
-    rotates: rotation(options),
-    emit,
-    newGrant: createNewGrant({ issuer, store, links, codec, lifetimes, now }),
+  const { codeReplaySeconds } = options
+  const rotates = rotation(options)
+  const contextFor = (): ChainContext => {
+    const inTime = store.forOneRequest()
+    const newGrant = createNewGrant({ issuer, store: inTime, links, codec, lifetimes, now })
+    return {
+      issuer,
+      store: inTime,
+      links,
+      codec,
+      lifetimes,
+      overlap,
+      codeReplaySeconds,
+      now,
+      rotates,
+      emit,
+      newGrant,
+    }
   }
 
   const endpoints = [
@@ -116,12 +123,12 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     tokenEndpoint({
       readClientRequest,
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
-      context,
+      contextFor,
       accountFor: createAccountFor(options.findAccount, emit),
       issueTokens: createIssueTokens({ issuer, audience: options.audience, keys, lifetimes, now, emit }),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
-    introspectionEndpoint({ issuer, readClientRequest, findToken, now }),
+    introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),
     jwksEndpoint(keys),
   ]
   const document = metadata({ ...options, endpoints, keys })
@@ -145,8 +152,15 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
       readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : entriesOf(parameters))),
     issueCode,
     deny,
-    grants: createUserGrants({ issuer, store, codec, lifetimes, now, emit }),
-    requireAccessToken: createRequireAccessToken({ issuer, audience: options.audience, keys, store, now }),
+    grants: createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit }),
+    requireAccessToken: createRequireAccessToken({
+      issuer,
+      audience: options.audience,
+      keys,
+      store,
+      findClient,
+      now,
+    }),
     async close() {
       limits.byAddress.close()
       limits.byClient.close()

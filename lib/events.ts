@@ -84,10 +84,17 @@ export interface StoreTroubleEvent {
   readonly cause: unknown
 }
 
-/** A signing key could not sign, or a function of the host threw. */
+/** A signing key could not sign, or a function of the host threw or did not answer in time. */
 export interface HostTroubleEvent {
   readonly type: 'host.trouble'
-  readonly operation: 'clients' | 'findAccount' | 'authorize' | 'sign' | 'rateLimit'
+  readonly operation:
+    | 'clients'
+    | 'findAccount'
+    | 'authorize'
+    | 'sign'
+    | 'rateLimit'
+    | 'grants'
+    | 'clientAuthMethods'
   readonly cause: unknown
 }
 

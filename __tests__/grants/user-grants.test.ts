@@ -91,6 +91,32 @@ describe('grants.list', () => {
     expect(sizes).toHaveLength(3)
   })
 
+  it.each([0, -1, 1.5, Number.NaN, 1001, '20', null])('has no page of %p grants', async (limit) => {
+    const server = clocked()
+    const page = { limit } as { limit: number }
+    await expect(server.oauth.grants.list('alice', page)).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'bad_number',
+      option: 'grants.list.limit',
+    })
+  })
+
+  it('knows no other name than limit and after', async () => {
+    const page = { limt: 20 } as { limit?: number }
+    await expect(clocked().oauth.grants.list('alice', page)).rejects.toMatchObject({
+      code: 'unknown_option',
+      option: 'grants.list.limt',
+    })
+  })
+
+  it.each([['x'], { a: 'x' }, 1, null])('begins nowhere where `after` is no string: %p', async (after) => {
+    const server = clocked()
+    await server.signIn({})
+    const page = { after } as unknown as { after: string }
+    expect(await server.oauth.grants.list('alice', page)).toEqual({ grants: [], next: undefined })
+    expect(server.eventsOf('store.trouble')).toEqual([])
+  })
+
   it('is of this user alone, and empty for one who has none', async () => {
     const server = clocked()
     await server.signIn({ subject: 'bob' })

@@ -169,6 +169,74 @@ describe('a store whose answer got lost, though it did what it was told', () => 
   })
 })
 
+describe('all calls of one request together take no longer than two may', () => {
+  /** Each call takes so many seconds, and each race is lost. */
+  function slow(seconds: number): TokenStore {
+    const store = memoryStore()
+    return {
+      ...store,
+      async find(key) {
+        await delay(1000 * seconds)
+        return store.find(key)
+      },
+      async advance() {
+        await delay(1000 * seconds)
+        return false
+      },
+    }
+  }
+
+  it('who loses a race to another is told 503 in that time, though it takes four calls', async () => {
+    const server = fixture({ store: slow(0.3), storeTimeoutSeconds: 0.4 })
+    const code = await server.code()
+    const begun = performance.now()
+    expectUnavailable(await server.exchange(code))
+    const seconds = (performance.now() - begun) / 1000
+
+    expect(server.eventsOf('store.trouble')).toMatchObject([{ operation: 'find' }])
+    expect(seconds).toBeGreaterThan(0.79)
+    expect(seconds).toBeLessThan(1.15) // four calls would take 1.2
+  })
+
+  it('a call for which nothing is left is not begun', async () => {
+    const store = memoryStore()
+    let busy = false
+    const server = fixture({
+      store: {
+        ...store,
+        async find(key) {
+          const found = await store.find(key)
+          // The process itself is busy: the answer counts, however late it is seen.
+          for (const until = performance.now() + (busy ? 60 : 0); performance.now() < until; );
+          return found
+        },
+      },
+      storeTimeoutSeconds: 0.02,
+    })
+    const code = await server.code()
+    busy = true
+    expectUnavailable(await server.exchange(code))
+    expect(server.eventsOf('store.trouble')).toMatchObject([
+      {
+        operation: 'advance',
+        cause: { message: 'The calls before it took all the time that a request has.' },
+      },
+    ])
+    busy = false
+    expect((await server.exchange(code)).status).toBe(200)
+  })
+
+  it('each request has its own time', async () => {
+    const server = fixture({ storeTimeoutSeconds: 0.05 })
+    const { refresh_token } = await server.tokens({ client_id: 'post' })
+    for (let i = 0; i < 30; i++)
+      expect(
+        (await server.refresh(refresh_token, { client_id: 'post', client_secret: 'post-secret' })).status,
+      ).toBe(200)
+    expect(server.eventsOf('store.trouble')).toEqual([])
+  })
+})
+
 describe('closing', () => {
   it('waits for the store as long as that takes: what is in flight comes first', async () => {
     let closed = false

@@ -1,6 +1,8 @@
 // Finds which one method a request uses, and lets that method prove the client (RFC 6749 §2.3).
 import { authMethodOf, type Client, type FindClient } from '../clients/client'
 import { OAuthError } from '../errors'
+import type { OnEvent } from '../events'
+import { inTime } from '../host'
 import type { ClientAuthMethod, ClientAuthRequest } from './client-auth-method'
 import { none } from './none'
 
@@ -10,6 +12,7 @@ export type AuthenticateClient = (request: ClientAuthRequest) => Promise<Client>
 export function createAuthenticateClient(
   methods: readonly ClientAuthMethod[],
   findClient: FindClient,
+  emit: OnEvent,
 ): AuthenticateClient {
   const proving = methods.filter((method) => method !== none)
   const acceptsPublic = methods.includes(none)
@@ -39,7 +42,7 @@ export function createAuthenticateClient(
 
     const client = await findClient(credentials.clientId)
     // Verified even where it is lost already, so that time does not tell an unknown client from a wrong secret.
-    const proved = await method.verify(credentials, client)
+    const proved = await inTime('clientAuthMethods', emit, () => method.verify(credentials, client))
     if (!client) throw refused('unknown_client')
     if (authMethodOf(client) !== method.name) throw refused('other_auth_method', client.client_id)
     if (!proved) throw refused('wrong_client_credentials', client.client_id)

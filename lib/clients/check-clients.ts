@@ -2,7 +2,7 @@
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { ConfigError } from '../errors'
 import { isSecure } from '../loopback'
-import { authMethodOf, type Client, type FindClient, isClientId, isPublic } from './client'
+import { authMethodOf, type Client, type FindClient, isClientId, isPublic, momentOf } from './client'
 import { isClientSecretHash } from './client-secret'
 
 /** @throws {ConfigError} */
@@ -85,6 +85,14 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
       `${option}.application_type`,
       'is not one of its values.',
       'Use web or native.',
+    )
+  }
+  if (client.notBefore !== undefined && momentOf(client.notBefore) === undefined) {
+    throw new ConfigError(
+      'bad_not_before',
+      `${option}.notBefore`,
+      'is neither a Date nor a text such as 2026-01-31T12:00:00Z.',
+      'Give the moment since which grants are good, with its zone (RFC 3339 §5.6), or leave it out.',
     )
   }
   if (client.scope !== undefined && typeof client.scope !== 'string') {

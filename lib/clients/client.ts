@@ -20,6 +20,11 @@ export interface Client {
   readonly scope?: string | undefined
   /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3); `web` unless told. */
   readonly application_type?: 'web' | 'native' | undefined
+  /**
+   * Grants made before this are refused: how all that users ever granted to a client is ended. A Date, or a text of
+   * RFC 3339 with its zone, such as JSON makes of a Date.
+   */
+  readonly notBefore?: Date | string | undefined
   readonly [metadata: string]: unknown
 }
 
@@ -47,6 +52,17 @@ export function mayUseGrant(client: Client, grantType: string): boolean {
     ? grantType === 'authorization_code'
     : client.grant_types.includes(grantType)
 }
+
+/** Milliseconds since the epoch; undefined for what is no moment in time. */
+export function momentOf(notBefore: unknown): number | undefined {
+  if (typeof notBefore === 'string' && !RFC_3339.test(notBefore)) return undefined
+  const moment =
+    notBefore instanceof Date || typeof notBefore === 'string' ? new Date(notBefore).getTime() : NaN
+  return Number.isNaN(moment) ? undefined : moment
+}
+
+/** With its zone: without, it would be another moment on another machine. */
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
 
 const LOOPBACK = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(\/.*)?$/
 

@@ -1,7 +1,7 @@
 // Where clients come from: a list that was checked at start, or a function of the host's.
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
-import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
+import { askHost } from '../host'
 import { checkClient } from './check-clients'
 import { type Client, type FindClient, isClientId } from './client'
 
@@ -16,16 +16,13 @@ export function createFindClient(
   }
   return async (clientId) => {
     if (!isClientId(clientId)) return undefined
-    try {
+    return askHost('clients', emit, async () => {
       const found = await clients(clientId)
       if (!found || found.client_id !== clientId) return undefined
       const client = withoutNulls(found)
       checkClient(client, `clients(${JSON.stringify(clientId)})`, methods)
       return client
-    } catch (cause) {
-      emit({ type: 'host.trouble', operation: 'clients', cause })
-      throw unavailable('find_client_failed', cause)
-    }
+    })
   }
 }
 

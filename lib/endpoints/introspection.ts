@@ -1,8 +1,8 @@
 // POST /introspect (RFC 7662): what a token is worth right now, for those whom it concerns.
-import { type Client, isPublic } from '../clients/client'
+import { type Client, type FindClient, isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { FindToken, FoundToken } from '../grants/find-token'
-import { belongsTo } from '../grants/grant'
+import { belongsTo, isHonoured } from '../grants/grant'
 import type { Endpoint } from '../http/endpoint'
 import type { ReadClientRequest } from './client-request'
 
@@ -10,6 +10,7 @@ export interface IntrospectionEndpointOptions {
   readonly issuer: string
   readonly readClientRequest: ReadClientRequest
   readonly findToken: FindToken
+  readonly findClient: FindClient
   readonly now: () => number
 }
 
@@ -17,6 +18,7 @@ export function introspectionEndpoint({
   issuer,
   readClientRequest,
   findToken,
+  findClient,
   now,
 }: IntrospectionEndpointOptions): Endpoint {
   return {
@@ -35,9 +37,16 @@ export function introspectionEndpoint({
         })
       }
       const found = await findToken(parameters.require('token'))
+      const told = found && describe(found, client)
       // RFC 7662 §2.2: nothing but `active`, so that the cause stays unknown.
-      return { status: 200, body: (found && describe(found, client)) ?? { active: false } }
+      return { status: 200, body: told && (await isGood(found, client)) ? told : { active: false } }
     },
+  }
+
+  /** What was granted to a client that is gone, or before its `notBefore`, is good for nobody. */
+  async function isGood({ stored }: FoundToken, caller: Client): Promise<boolean> {
+    const owner = belongsTo(stored, caller) ? caller : await findClient(stored.client)
+    return owner !== undefined && isHonoured(stored, owner, now())
   }
 
   function describe(token: FoundToken, caller: Client): object | undefined {

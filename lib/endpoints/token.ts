@@ -3,6 +3,7 @@ import { mayUseGrant } from '../clients/client'
 import { OAuthError, unavailable } from '../errors'
 import type { AccountFor } from '../grants/account'
 import type { ChainContext, GrantType } from '../grants/grant-type'
+import { inTime } from '../host'
 import type { Endpoint } from '../http/endpoint'
 import { only } from '../parameters'
 import type { IssueTokens } from '../tokens/issue-tokens'
@@ -11,7 +12,8 @@ import type { ReadClientRequest } from './client-request'
 export interface TokenEndpointOptions {
   readonly readClientRequest: ReadClientRequest
   readonly grantTypes: ReadonlyMap<string, GrantType<ChainContext>>
-  readonly context: ChainContext
+  /** What the grant type of one request uses. */
+  readonly contextFor: () => ChainContext
   readonly accountFor: AccountFor
   readonly issueTokens: IssueTokens
 }
@@ -19,7 +21,7 @@ export interface TokenEndpointOptions {
 export function tokenEndpoint({
   readClientRequest,
   grantTypes,
-  context,
+  contextFor,
   accountFor,
   issueTokens,
 }: TokenEndpointOptions): Endpoint {
@@ -45,8 +47,9 @@ export function tokenEndpoint({
 
       // Twice, because another request may move the grant between our look at it and our commit. Then what was
       // current is superseded, and the second look tells an overlap or a replay.
+      const context = contextFor()
       for (let attempt = 1; attempt <= 2; attempt++) {
-        const issuance = await grantType.handle(tokenRequest, context)
+        const issuance = await inTime('grants', context.emit, () => grantType.handle(tokenRequest, context))
         const account = await accountFor(issuance, name)
         const body = await issueTokens(issuance, account)
         if (await issuance.commit()) {

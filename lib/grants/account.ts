@@ -1,8 +1,9 @@
 // The host's word, before each issuing, on whether the user may have tokens still.
 
 import type { Client } from '../clients/client'
-import { OAuthError, unavailable } from '../errors'
+import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
+import { askHost } from '../host'
 import type { Issuance } from './grant-type'
 
 /** What the host says of a user each time tokens are issued. */
@@ -50,17 +51,14 @@ export function createAccountFor(findAccount: FindAccount, emit: OnEvent): Accou
     return account
   }
 
-  async function ask(...question: Parameters<FindAccount>): Promise<Account | undefined> {
-    try {
+  function ask(...question: Parameters<FindAccount>): Promise<Account | undefined> {
+    return askHost('findAccount', emit, async () => {
       const account = await findAccount(...question)
       if (account?.notBefore !== undefined && !(account.notBefore instanceof Date)) {
         throw new TypeError('findAccount: notBefore is not a Date.')
       }
       return account
-    } catch (cause) {
-      emit({ type: 'host.trouble', operation: 'findAccount', cause })
-      throw unavailable('find_account_failed', cause)
-    }
+    })
   }
 }
 

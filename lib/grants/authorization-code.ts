@@ -3,7 +3,7 @@ import { isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo, secondsSinceSuperseded } from './chain'
-import { absoluteLifetime, belongsTo, idleLifetime } from './grant'
+import { absoluteLifetime, belongsTo, idleLifetime, isHonoured } from './grant'
 import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
 import { revokeReplayed } from './replay'
@@ -41,6 +41,7 @@ export const authorizationCode: GrantType<ChainContext> = {
     }
     const endsIn = absoluteLifetime(grant, context.lifetimes) - stored.age
     if (stored.age >= grant.code.lifetime || endsIn < 1) throw refused('expired_code')
+    if (!isHonoured(stored, client, context.now())) throw refused('granted_before_not_before')
 
     return {
       grant,

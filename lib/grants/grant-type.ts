@@ -47,6 +47,8 @@ export interface ChainContext extends GrantContext {
   readonly overlap: number
   /** Seconds for which a spent code is refused without ending its grant. */
   readonly codeReplaySeconds: number
+  /** Milliseconds since the epoch. */
+  now(): number
   /** Whether the refresh tokens of this client rotate. */
   rotates(client: Client): boolean
 }

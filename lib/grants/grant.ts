@@ -1,5 +1,5 @@
 // A grant: what a user agreed to, for one client. Written once, at insert; the store keeps it as opaque text.
-import type { Client } from '../clients/client'
+import { type Client, momentOf } from '../clients/client'
 import type { StoredGrant } from '../stores/token-store'
 
 /** What a grant says. It never changes: changed consent is a new grant. */
@@ -83,4 +83,11 @@ export interface FoundGrant {
 /** RFC 6749 §4.1.3, §6: codes and refresh tokens are for the client they were issued to. */
 export function belongsTo(stored: StoredGrant, client: Client): boolean {
   return stored.client === client.client_id
+}
+
+/** Whether the record of its client still lets a grant be used. @param now Milliseconds since the epoch. */
+export function isHonoured(stored: StoredGrant, client: Client, now: number): boolean {
+  if (client.notBefore === undefined) return true
+  // Only how old the grant is comes from the store; what is not a moment in time honours nothing.
+  return now - stored.age * 1000 >= (momentOf(client.notBefore) ?? Number.POSITIVE_INFINITY)
 }

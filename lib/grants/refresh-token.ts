@@ -4,7 +4,7 @@ import { OAuthError } from '../errors'
 import type { TokenRouterEvent } from '../events'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo } from './chain'
-import { absoluteLifetime, belongsTo, idleLifetime, isRefreshable } from './grant'
+import { absoluteLifetime, belongsTo, idleLifetime, isHonoured, isRefreshable } from './grant'
 import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { revokeReplayed } from './replay'
 import { narrowScope } from './scope'
@@ -36,6 +36,7 @@ export const refreshToken: GrantType<ChainContext> = {
     }
     if (position === 'ahead') throw refused('refresh_token_ahead')
     if (!isRefreshable(grant, stored, context.lifetimes)) throw refused('expired_refresh_token')
+    if (!isHonoured(stored, client, context.now())) throw refused('granted_before_not_before')
 
     const scope = narrowScope(grant.scope, parameters.get('scope'))
 

@@ -1,9 +1,11 @@
 // A user's grants, as the host shows and ends them: a page of signed-in devices, "log out everywhere".
+import type { FindClient } from '../clients/client'
+import { ConfigError } from '../errors'
 import type { OnEvent } from '../events'
 import { refuseUnknownNames } from '../option-checks'
 import { isGrantKey, type Page, type StoredGrant, type TokenStore } from '../stores/token-store'
 import { subjectKey } from '../tokens/link'
-import { type Lifetimes, secondsLeft } from './grant'
+import { type Grant, isHonoured, type Lifetimes, secondsLeft } from './grant'
 import type { GrantCodec } from './grant-codec'
 
 /** One grant of a user: one client, on one device. */
@@ -29,7 +31,10 @@ export interface UserGrantPage {
 
 /** All methods reject with an {@link OAuthError} of status 503 when the store does not answer. */
 export interface UserGrants {
-  /** The live grants of a user. One whose code has not been exchanged yet is not among them. */
+  /**
+   * The live grants of a user, but those whose code has not been exchanged yet. `page.limit` is 1 to 1000. For an
+   * `after` that is no `next` of a page the answer is empty. @throws {ConfigError}
+   */
   list(subject: string, page?: Page): Promise<UserGrantPage>
   /** Ends one grant of this user; false when this user has none of that id. */
   revoke(subject: string, id: string): Promise<boolean>
@@ -41,16 +46,22 @@ export function createUserGrants(services: {
   issuer: string
   store: TokenStore
   codec: GrantCodec
+  findClient: FindClient
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): UserGrants {
-  const { issuer, store, codec, lifetimes, now, emit } = services
+  const { issuer, store, codec, findClient, lifetimes, now, emit } = services
 
   return {
-    async list(subject, page) {
+    async list(subject, page = {}) {
+      checkPage(page)
+      // What the query of a page brings may be anything.
+      if (!['string', 'undefined'].includes(typeof page.after)) return { grants: [], next: undefined }
       const { grants, next } = await store.list(subjectKey(issuer, subject), page)
-      return { grants: grants.filter((stored) => stored.link > 0).flatMap(describe), next }
+      const exchanged = grants.filter((stored) => stored.link > 0)
+      const honoured = await areHonoured(exchanged)
+      return { grants: exchanged.filter((_, i) => honoured[i]).flatMap(describe), next }
     },
 
     async revoke(subject, id) {
@@ -76,8 +87,18 @@ export function createUserGrants(services: {
     },
   }
 
+  /** Grants of a client that is gone are listed: it may come back. Each client is looked for once. */
+  async function areHonoured(grants: readonly StoredGrant[]): Promise<boolean[]> {
+    const clients = new Map<string, ReturnType<FindClient>>()
+    for (const { client } of grants) if (!clients.has(client)) clients.set(client, findClient(client))
+    const found = await Promise.all(grants.map(({ client }) => clients.get(client)))
+    return grants.map((stored, i) => !found[i] || isHonoured(stored, found[i], now()))
+  }
+
+  /** Nothing for a grant that has ended, nor for one that cannot be read, which is told by an event. */
   function describe(stored: StoredGrant): UserGrant[] {
-    const grant = codec.decode(stored)
+    const grant = decoded(stored)
+    if (!grant) return []
     const left = secondsLeft(grant, stored, lifetimes)
     if (left <= 0) return []
     const ago = (seconds: number) => new Date(now() - seconds * 1000)
@@ -93,4 +114,25 @@ export function createUserGrants(services: {
       },
     ]
   }
+
+  function decoded(stored: StoredGrant): Grant | undefined {
+    try {
+      return codec.decode(stored)
+    } catch {
+      return undefined
+    }
+  }
+}
+
+/** @throws {ConfigError} */
+function checkPage(page: Page): void {
+  refuseUnknownNames('grants.list.', page, { limit: true, after: true })
+  const { limit = 100 } = page
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return
+  throw new ConfigError(
+    'bad_number',
+    'grants.list.limit',
+    'is not a whole number from 1 to 1000.',
+    'Give a small one, and `next` as `after` for the rest.',
+  )
 }

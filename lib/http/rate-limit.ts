@@ -38,8 +38,11 @@ export interface RateLimits {
   readonly byClient: FailureLimiter
 }
 
-/** Twice this and the deadlines of the store stay within 1.5 s. */
-const TIMEOUT_SECONDS = 0.25
+/** A request asks three times. With the time that it has for the store of the grants, it is answered within 1.5 s. */
+const TIMEOUT_SECONDS = 0.1
+
+/** A store that has failed is left alone for so long: nobody waits for it again, and nothing piles up in front of it. */
+const PAUSE_SECONDS = 1
 
 const UNLIMITED: FailureLimiter = { check: async () => {}, countFailure: () => {}, close: () => {} }
 
@@ -51,14 +54,16 @@ export function createRateLimits(options: RateLimitOptions | false | undefined, 
     failuresPerClient = 30,
     store = () => new MemoryStore(),
   } = options ?? {}
+  const pause: Pause = { until: 0 }
+  const limiter = (name: 'address' | 'client', limit: number) =>
+    createLimiter(windowSeconds, limit, new FailureStore(store(name), pause, emit))
   return {
-    byAddress: createLimiter(windowSeconds, failuresPerAddress, store('address'), emit),
-    byClient: createLimiter(windowSeconds, failuresPerClient, store('client'), emit),
+    byAddress: limiter('address', failuresPerAddress),
+    byClient: limiter('client', failuresPerClient),
   }
 }
 
-function createLimiter(windowSeconds: number, limit: number, counts: Store, emit: OnEvent): FailureLimiter {
-  const store = new FailureStore(counts, emit)
+function createLimiter(windowSeconds: number, limit: number, store: FailureStore): FailureLimiter {
   const limiter = rateLimit({
     windowMs: windowSeconds * 1000,
     limit,
@@ -82,8 +87,13 @@ function createLimiter(windowSeconds: number, limit: number, counts: Store, emit
         )
       }),
     countFailure: (req, clientId) => store.count(keyOf(req, clientId)),
-    close: () => void counts.shutdown?.(),
+    close: () => store.shutdown(),
   }
+}
+
+/** Of both limits: as a rule their stores have one database. */
+interface Pause {
+  until: number
 }
 
 interface Limited {
@@ -115,6 +125,7 @@ function refused(resetTime: Date | undefined, windowSeconds: number): OAuthError
 class FailureStore implements Store {
   constructor(
     private readonly counts: Store,
+    private readonly pause: Pause,
     private readonly emit: OnEvent,
   ) {
     if (typeof counts?.get !== 'function') {
@@ -146,10 +157,16 @@ class FailureStore implements Store {
     void this.guard(async () => this.counts.increment(key))
   }
 
+  shutdown(): void {
+    this.counts.shutdown?.()
+  }
+
   private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
+    if (performance.now() < this.pause.until) return undefined
     try {
       return await withDeadline(TIMEOUT_SECONDS, 'The rate-limit store', operation())
     } catch (cause) {
+      this.pause.until = performance.now() + 1000 * PAUSE_SECONDS
       this.emit({ type: 'host.trouble', operation: 'rateLimit', cause })
       return undefined
     }

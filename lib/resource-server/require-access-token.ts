@@ -1,6 +1,8 @@
 // Guards the host's own API with the tokens that it issues (RFC 6750, RFC 9068 §4).
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FindClient } from '../clients/client'
 import { ConfigError, OAuthError } from '../errors'
+import { isHonoured } from '../grants/grant'
 import { isScopeWord } from '../grants/scope'
 import { respond } from '../http/respond'
 import { refuseUnknownNames, text } from '../option-checks'
@@ -30,7 +32,7 @@ declare global {
 export interface RequireAccessTokenOptions {
   /** The scope that is needed, separated by spaces. */
   readonly scope?: string
-  /** Asks the store, at each request, whether the grant is alive: a revocation then shows at once. */
+  /** Asks the store and `clients`, at each request, whether the grant is alive: a revocation then shows at once. */
   readonly checkGrant?: boolean
   /** The audience that the token must name; the router's own unless told. */
   readonly audience?: string
@@ -48,9 +50,10 @@ export function createRequireAccessToken(services: {
   audience: string
   keys: SigningKeys
   store: TokenStore
+  findClient: FindClient
   now: () => number
 }): (options?: RequireAccessTokenOptions) => RequireAccessToken {
-  const { issuer, keys, store, now } = services
+  const { issuer, keys, store, findClient, now } = services
 
   return (options = {}) => {
     const { needed, checkGrant, audience } = { audience: services.audience, ...checkOptions(options) }
@@ -81,7 +84,7 @@ export function createRequireAccessToken(services: {
       if (!needed.every((word) => granted.includes(word))) {
         throw new OAuthError('insufficient_scope', 'The access token lacks a scope.')
       }
-      if (checkGrant && !(await store.find(claims.grant_id))) throw invalidToken()
+      if (checkGrant && !(await isGranted(claims))) throw invalidToken()
       return {
         subject: claims.sub,
         clientId: claims.client_id,
@@ -89,6 +92,13 @@ export function createRequireAccessToken(services: {
         expiresAt: new Date(claims.exp * 1000),
         claims,
       }
+    }
+
+    async function isGranted(claims: AccessTokenClaims): Promise<boolean> {
+      const stored = await store.find(claims.grant_id)
+      if (!stored) return false
+      const client = await findClient(stored.client)
+      return client !== undefined && isHonoured(stored, client, now())
     }
 
     /** RFC 6750 §3. */

@@ -19,16 +19,57 @@ const METHODS: Readonly<Record<keyof TokenStore, true>> = {
 }
 export const STORE_METHODS = Object.keys(METHODS) as (keyof TokenStore)[]
 
+export interface GuardedStore extends TokenStore {
+  /** The same for one request: all its calls together take no longer than two may. Who loses a race makes four. */
+  forOneRequest(): TokenStore
+}
+
 /** The same store, but that a call which fails or lasts too long is a 503: an unknown outcome is never `invalid_grant`. */
-export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): TokenStore {
+export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): GuardedStore {
+  return {
+    ...guarded(store, emit, () => seconds),
+    forOneRequest() {
+      let left = 2 * seconds
+      return guarded(
+        store,
+        emit,
+        () => Math.min(seconds, left),
+        (used) => (left -= used),
+      )
+    },
+  }
+}
+
+/** @param allowed The seconds that the next call may take. @param spend Told how many a call has taken. */
+function guarded(
+  store: TokenStore,
+  emit: OnEvent,
+  allowed: () => number,
+  spend: (seconds: number) => void = () => {},
+): TokenStore {
   async function call<T>(operation: keyof TokenStore, begin: () => Promise<T>): Promise<T> {
+    const begun = performance.now()
     try {
+      const seconds = Math.ceil(1000 * allowed()) / 1000
+      if (seconds <= 0) throw new Error('The calls before it took all the time that a request has.')
       return await withDeadline(seconds, `store.${operation}`, begin())
     } catch (cause) {
       emit({ type: 'store.trouble', operation, cause })
       throw unavailable(`store_${operation}_failed`, cause)
+    } finally {
+      spend((performance.now() - begun) / 1000)
     }
   }
+  /** One record that cannot be read must not hide the others of its user. */
+  function sound(grant: StoredGrant): StoredGrant[] {
+    try {
+      return [checked(grant, grant.key)]
+    } catch (cause) {
+      emit({ type: 'store.trouble', operation: 'list', cause })
+      return []
+    }
+  }
+
   return {
     insert: (grant) => call('insert', () => store.insert(grant)),
     find: (key) => call('find', async () => checked((await store.find(key)) ?? undefined, key)),
@@ -36,9 +77,8 @@ export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): T
     revoke: (key) => call('revoke', async () => yesOrNo(await store.revoke(key))),
     list: (subject, page) =>
       call('list', async () => {
-        const found = await store.list(subject, page)
-        for (const grant of found.grants) checked(grant, grant.key)
-        return found
+        const { grants, next } = await store.list(subject, page)
+        return { grants: grants.flatMap(sound), next: next ?? undefined }
       }),
     revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
     put: (key, value, ttl) => call('put', async () => yesOrNo(await store.put(key, value, ttl))),

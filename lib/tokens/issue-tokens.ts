@@ -1,6 +1,6 @@
 // Turns what a grant type decided into tokens. Signs only: nothing in the store has changed yet.
-import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
+import { askHost } from '../host'
 import type { GrantKey } from '../stores/token-store'
 import { ACCESS_TOKEN_TYPE, accessTokenClaims } from './access-token'
 import { type Authentication, idTokenClaims } from './id-token'
@@ -61,17 +61,14 @@ export function createIssueTokens({
   now,
   emit,
 }: IssueTokensOptions): IssueTokens {
-  async function sign(typ: string, claims: Readonly<Record<string, unknown>>, alg?: string): Promise<string> {
-    try {
+  function sign(typ: string, claims: Readonly<Record<string, unknown>>, alg?: string): Promise<string> {
+    return askHost('sign', emit, async () => {
       const signer = keys.signer(alg)
       if (!signer) throw new Error(`No signing key makes ${alg}.`)
       const jws = await signer.sign(typ, claims)
       if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
       return jws
-    } catch (cause) {
-      emit({ type: 'host.trouble', operation: 'sign', cause })
-      throw unavailable('signing_failed', cause)
-    }
+    })
   }
 
   return async (issuable, claims) => {

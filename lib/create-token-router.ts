@@ -1,16 +1,21 @@
 // Options in, router out: puts the parts together and mounts the endpoints.
-import { type AuthorizationRequest, readAuthorizationRequest } from './authorization/authorization-request'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { readAuthorizationRequest } from './authorization/authorization-request'
+import { createRespondTo } from './authorization/authorization-response'
 import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
+import { createReadInteractiveRequest, type InteractiveRequest } from './authorization/interactive-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
+import { createVisits } from './authorization/visits'
 import { createAuthenticateClient } from './client-auth/authenticate'
 import { checkSigningAlgorithms } from './clients/check-clients'
 import { isPublic } from './clients/client'
 import { createFindClient } from './clients/find-client'
 import { authorizationEndpoint } from './endpoints/authorization'
 import { createReadClientRequest } from './endpoints/client-request'
+import { createShowError } from './endpoints/error-page'
 import { introspectionEndpoint } from './endpoints/introspection'
 import { jwksEndpoint } from './endpoints/jwks'
-import { metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
+import { endpointUrl, metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
 import { createEmitter, type OnEvent } from './events'
@@ -20,11 +25,12 @@ import { createGrantCodec } from './grants/grant-codec'
 import type { ChainContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
+import { queryOf } from './http/endpoint'
+import { readForm } from './http/form'
 import { createRateLimits } from './http/rate-limit'
 import { type Middleware, mountEndpoints } from './http/router'
 import { isRedisClient } from './option-checks'
 import { type ResolvedOptions, resolveOptions, type TokenRouterOptions } from './options'
-import { entriesOf, parametersOf, type ReceivedParameters } from './parameters'
 import {
   createRequireAccessToken,
   type RequireAccessToken,
@@ -35,6 +41,7 @@ import { redisStore } from './stores/redis'
 import type { TokenStore } from './stores/token-store'
 import { createIssueTokens } from './tokens/issue-tokens'
 import { createLinks } from './tokens/link'
+import { createSignJwt } from './tokens/sign-jwt'
 import { createSigningKeys } from './tokens/signing-keys'
 
 /** What `createTokenRouter` makes: mount it at the path of the issuer. */
@@ -42,20 +49,18 @@ export interface TokenRouter extends Middleware {
   /** The discovery documents, which must sit at the root of the host: `app.use(oauth.wellKnown)`. */
   readonly wellKnown: Middleware
   /**
-   * Reads and checks the request that came to an authorize page of the host's own: its query, or its form.
+   * Reads and checks the request that came to an authorize page of the host's own, at `authorizationEndpoint`.
    *
-   * @throws {OAuthError} With `redirectTo` where the client may be told; without it, show the error to the user.
+   * @throws {OAuthError} With a `response` where the client may be told; without it, show the error to the user.
    */
-  readAuthorizationRequest(
-    parameters: URLSearchParams | Readonly<Record<string, unknown>>,
-  ): Promise<AuthorizationRequest>
+  readAuthorizationRequest(req: IncomingMessage, res: ServerResponse): Promise<InteractiveRequest>
   /**
    * Makes the code for a request that the user approved.
    *
    * @throws {ConfigError} when the approval cannot be. @throws {OAuthError} 503 when the store does not answer.
    */
   readonly issueCode: IssueCode
-  /** Where to send the browser when the user said no to such a request. */
+  /** The response to such a request when the user said no. */
   readonly deny: DenyRequest
   /** A user's grants, to list and to end. */
   readonly grants: UserGrants
@@ -91,10 +96,19 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const readClientRequest = createReadClientRequest(
     createAuthenticateClient(options.clientAuthMethods, findClient, emit),
   )
-  const issueCode = createIssueCode({ issuer, pkce: options.pkce, links, codec, store, lifetimes, now, emit })
-  const deny = createDenyRequest(issuer, emit)
-  const rules = { issuer, findClient, scopes: options.scopes, pkce: options.pkce }
-  const readRequest = (parameters: ReceivedParameters) => readAuthorizationRequest(parameters, rules)
+  const signJwt = createSignJwt(keys, emit)
+  const { scopes, pkce, secrets } = options
+  const page = options.authorizationEndpoint ?? endpointUrl(issuer, '/authorize')
+  const visits = createVisits({ issuer, secrets, page, now })
+  const respondTo = createRespondTo({ issuer, signJwt, visits, now })
+  const rules = { issuer, findClient, scopes, pkce, keys, respondTo }
+  const readRequest = createReadInteractiveRequest({
+    page,
+    readRequest: (parameters) => readAuthorizationRequest(parameters, rules),
+    visits,
+  })
+  const issueCode = createIssueCode({ issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit })
+  const deny = createDenyRequest(respondTo, emit)
 
   const { codeReplaySeconds } = options
   const rotates = rotation(options)
@@ -118,14 +132,24 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
 
   const endpoints = [
     ...(options.authorize
-      ? [authorizationEndpoint({ issuer, readRequest, authorize: options.authorize, issueCode, deny, emit })]
+      ? [
+          authorizationEndpoint({
+            readRequest,
+            authorize: options.authorize,
+            issueCode,
+            deny,
+            respondTo,
+            showError: createShowError(options.errorPage, emit),
+            emit,
+          }),
+        ]
       : []),
     tokenEndpoint({
       readClientRequest,
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
       contextFor,
       accountFor: createAccountFor(options.findAccount, emit),
-      issueTokens: createIssueTokens({ issuer, audience: options.audience, keys, lifetimes, now, emit }),
+      issueTokens: createIssueTokens({ issuer, audience: options.audience, keys, lifetimes, signJwt, now }),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
     introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),
@@ -148,8 +172,10 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
 
   return Object.assign(router, {
     wellKnown,
-    readAuthorizationRequest: (parameters: URLSearchParams | Readonly<Record<string, unknown>>) =>
-      readRequest(parametersOf(parameters instanceof URLSearchParams ? parameters : entriesOf(parameters))),
+    async readAuthorizationRequest(req: IncomingMessage, res: ServerResponse) {
+      const form = req.method === 'POST' ? await readForm(req) : undefined
+      return readRequest({ query: queryOf(req), form, req, res })
+    },
     issueCode,
     deny,
     grants: createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit }),

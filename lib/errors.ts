@@ -1,4 +1,5 @@
 // The two errors of the library: one for the wire, one for whoever wrote the options.
+import type { AuthorizationResponse } from './authorization/authorization-response'
 
 /**
  * Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
@@ -20,6 +21,7 @@ export type OAuthErrorCode =
   | 'login_required'
   | 'account_selection_required'
   | 'consent_required'
+  | 'unmet_authentication_requirements'
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'
@@ -50,7 +52,7 @@ export interface OAuthErrorDetails {
   /** `false` where nobody can have guessed: the rate limit does not count it. Default: true. */
   readonly guess?: boolean
   readonly clientId?: string | undefined
-  readonly redirectTo?: string | undefined
+  readonly response?: AuthorizationResponse | undefined
   /** What went wrong underneath. Never sent to a client. */
   readonly cause?: unknown
 }
@@ -74,8 +76,8 @@ export class OAuthError extends Error {
   readonly guess: boolean
   /** The client that the request named, where it is known; for events. */
   readonly clientId: string | undefined
-  /** Where to send the browser with this error, where a checked redirect URI is known (RFC 6749 §4.1.2.1). */
-  readonly redirectTo: string | undefined
+  /** The response that tells the client of this error, where a checked redirect URI is known (RFC 6749 §4.1.2.1). */
+  readonly response: AuthorizationResponse | undefined
 
   constructor(code: OAuthErrorCode, description: string, details: OAuthErrorDetails = {}) {
     super(`${code}: ${description}`, 'cause' in details ? { cause: details.cause } : undefined)
@@ -86,7 +88,7 @@ export class OAuthError extends Error {
     this.reason = details.reason ?? code
     this.guess = details.guess ?? true
     this.clientId = details.clientId
-    this.redirectTo = details.redirectTo
+    this.response = details.response
   }
 
   /** The members of RFC 6749 §5.2 and no others. */

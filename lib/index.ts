@@ -1,12 +1,17 @@
 // The public surface.
-export type { AuthorizationRequest } from './authorization/authorization-request'
+export type { AuthorizationRequest, PkceRule } from './authorization/authorization-request'
+export type { AuthorizationResponse, ResponseMode } from './authorization/authorization-response'
+export type { RequestedClaims } from './authorization/claims-parameter'
 export type { Denial, DenyRequest } from './authorization/deny-request'
+export type { InteractiveRequest } from './authorization/interactive-request'
 export type { IssueCode, IssuedCode } from './authorization/issue-code'
+export type { Login, NextStep } from './authorization/next-step'
 export type { ClientAuthMethod, ClientAuthRequest, ClientCredentials } from './client-auth/client-auth-method'
 export type { Client, FindClient } from './clients/client'
 export { createClientSecret, hashClientSecret } from './clients/client-secret'
 export { createTokenRouter, type TokenRouter } from './create-token-router'
-export type { AuthorizeFunction, InteractiveRequest } from './endpoints/authorization'
+export type { AuthorizeFunction } from './endpoints/authorization'
+export type { ErrorPage } from './endpoints/error-page'
 export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } from './errors'
 export type {
   AuthorizationDeniedEvent,

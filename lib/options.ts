@@ -1,6 +1,7 @@
 // What a host can say when it makes a router. All of it is checked at creation: a misuse must not wait for the first
 // user to be found.
 import type { Cluster, Redis } from 'ioredis'
+import type { PkceRule } from './authorization/authorization-request'
 import type { ClientAuthMethod } from './client-auth/client-auth-method'
 import { clientSecretBasic } from './client-auth/client-secret-basic'
 import { clientSecretPost } from './client-auth/client-secret-post'
@@ -8,6 +9,7 @@ import { none } from './client-auth/none'
 import { checkClients } from './clients/check-clients'
 import type { Client, FindClient } from './clients/client'
 import type { AuthorizeFunction } from './endpoints/authorization'
+import type { ErrorPage } from './endpoints/error-page'
 import { ConfigError } from './errors'
 import type { OnEvent } from './events'
 import type { FindAccount } from './grants/account'
@@ -65,6 +67,8 @@ export interface TokenRouterOptions {
   readonly findAccount: FindAccount
   /** The host's login and consent. Given, it mounts the authorization endpoint at `/authorize`. */
   readonly authorize?: AuthorizeFunction | undefined
+  /** The host's own page for errors that no client can be told; a plain one unless told. */
+  readonly errorPage?: ErrorPage | undefined
   /** The URL of an authorize page of the host's own, which calls `issueCode`; for the metadata. */
   readonly authorizationEndpoint?: string | undefined
   /**
@@ -77,9 +81,10 @@ export interface TokenRouterOptions {
   /** The scope that the server knows; `['openid', 'offline_access']` unless told. */
   readonly scopes?: readonly string[] | undefined
   /**
-   * `public`: confidential OpenID Connect clients may rely on `nonce` instead (RFC 9700 §2.1.1); `always` unless told.
+   * Who must use PKCE; `always`, unless told. `public`: confidential OpenID Connect clients may rely on `nonce` instead
+   * (RFC 9700 §2.1.1). `optional`: on neither, as OpenID Connect Core allows them; not for new clients.
    */
-  readonly pkce?: 'always' | 'public' | undefined
+  readonly pkce?: PkceRule | undefined
   /**
    * Whose refresh tokens rotate (RFC 9700 §4.14.2): `public` clients unless told. Any other keeps its refresh token
    * until it expires.
@@ -132,6 +137,7 @@ const NAMES: Readonly<Record<keyof TokenRouterOptions, true>> = {
   clients: true,
   findAccount: true,
   authorize: true,
+  errorPage: true,
   authorizationEndpoint: true,
   store: true,
   audience: true,
@@ -183,13 +189,14 @@ export function resolveOptions(options: TokenRouterOptions) {
       'Give (subject) => account; undefined means that the user may have no tokens.',
     ),
     authorize: optionalFunction('authorize', options.authorize),
+    errorPage: optionalFunction('errorPage', options.errorPage),
     authorizationEndpoint: checkAuthorizationEndpoint(options.authorizationEndpoint, options.authorize),
     store: checkStore(options.store),
     audience: text('audience', options.audience ?? issuer),
     scopes: list('scopes', options.scopes ?? ['openid', 'offline_access']).map((word, i) =>
       checkScopeWord(word, i),
     ),
-    pkce: oneOf('pkce', options.pkce ?? 'always', ['always', 'public']),
+    pkce: oneOf('pkce', options.pkce ?? 'always', ['always', 'public', 'optional']),
     rotate:
       typeof options.rotate === 'function'
         ? options.rotate

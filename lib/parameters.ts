@@ -60,10 +60,3 @@ function view(valuesOf: (name: string) => readonly string[]): RequestParameters 
     },
   }
 }
-
-/** A parsed query, as Express has it in `req.query`: what is not a text or a list of texts is no parameter of ours. */
-export function entriesOf(parameters: Readonly<Record<string, unknown>>): [string, string][] {
-  return Object.entries(parameters).flatMap(([name, value]) =>
-    [value].flat().flatMap((one): [string, string][] => (typeof one === 'string' ? [[name, one]] : [])),
-  )
-}

@@ -1,11 +1,20 @@
 // An authorization request (RFC 6749 §4.1.1, OpenID Connect Core §3.1.2.1): read, checked, typed.
 import type { FindClient } from '../clients/client'
 import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/client'
-import { OAuthError, type OAuthErrorCode } from '../errors'
+import { asOAuthError, OAuthError } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import { parseScope } from '../grants/scope'
 import { REPEATED, type ReceivedParameters, type RequestParameters, refuseRepeated } from '../parameters'
-import { errorRedirect } from './redirect'
+import { verifyIdTokenHint } from '../tokens/id-token'
+import type { SigningKeys } from '../tokens/signing-keys'
+import {
+  errorParameters,
+  RESPONSE_MODES,
+  type RespondTo,
+  type ResponseMode,
+  type ResponseTarget,
+} from './authorization-response'
+import { parseClaims, type RequestedClaims } from './claims-parameter'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
 export interface AuthorizationRequest {
@@ -16,145 +25,213 @@ export interface AuthorizationRequest {
   /** What is asked for, of what the server knows and the client may ask. */
   readonly scope: readonly string[]
   readonly state: string | undefined
+  readonly responseMode: ResponseMode
   readonly nonce: string | undefined
   readonly codeChallenge: string | undefined
-  /** `none`, `login`, `consent`, `select_account` (OpenID Connect Core §3.1.2.1). */
+  /** `none`, `login`, `consent`, `select_account` (OpenID Connect Core §3.1.2.1). `nextStep` acts on it. */
   readonly prompt: readonly string[]
-  /** Seconds since the last login that are acceptable. */
+  /** Seconds since the last login that are acceptable. `nextStep` acts on it. */
   readonly maxAge: number | undefined
-  readonly loginHint: string | undefined
-  readonly uiLocales: string | undefined
+  /** The users of whom one must be logged in, by `id_token_hint` or `claims`. `nextStep` acts on it. */
+  readonly expectedSubjects: readonly string[] | undefined
+  /** One of these authentication context classes is a must. `nextStep` acts on it. */
+  readonly essentialAcr: readonly string[] | undefined
+  /** Those that would be welcome, the best first. */
   readonly acrValues: readonly string[]
+  /** What the user may have typed at the client: an e-mail address, a phone number. Anybody can have made it up. */
+  readonly loginHint: string | undefined
+  /** The languages that the user reads (BCP 47), the best first. */
+  readonly uiLocales: readonly string[]
+  readonly claimsLocales: readonly string[]
+  /** `page`, `popup`, `touch` or `wap`. */
+  readonly display: string | undefined
+  /** Single claims that are asked for beside those of the scope (OpenID Connect Core §5.5). */
+  readonly claims: RequestedClaims | undefined
+  /** Path and query of this request: where a login sends the browser back to, and a consent page its form. */
+  readonly returnTo: string
+  /** When this browser first came with it. */
+  readonly startedAt: Date
 }
 
 export interface AuthorizationRules {
   readonly issuer: string
   readonly findClient: FindClient
   readonly scopes: readonly string[]
-  /** Who must send a code challenge: everyone, or only public clients. */
-  readonly pkce: 'always' | 'public'
+  readonly pkce: PkceRule
+  readonly keys: SigningKeys
+  readonly respondTo: RespondTo
 }
 
+/** Who must send a code challenge; see the option `pkce`. */
+export type PkceRule = 'always' | 'public' | 'optional'
+
 /**
- * @throws {OAuthError} With `redirectTo` once client and redirect URI are known to be right; without it the browser
- * must not be sent anywhere (RFC 6749 §4.1.2.1).
+ * @throws {OAuthError} With a `response` for the client once client and redirect URI are known to be right; without it
+ * the browser must not be sent anywhere (RFC 6749 §4.1.2.1).
  */
 export async function readAuthorizationRequest(
   parameters: ReceivedParameters,
-  { issuer, findClient, scopes, pkce }: AuthorizationRules,
-): Promise<AuthorizationRequest> {
+  rules: AuthorizationRules,
+): Promise<Omit<AuthorizationRequest, 'returnTo' | 'startedAt'>> {
   // Whom to tell must be beyond doubt.
   if (parameters.repeated.has('client_id') || parameters.repeated.has('redirect_uri'))
     refuseRepeated(parameters)
   const clientId = parameters.require('client_id')
-  const client = await findClient(clientId)
+  const client = await rules.findClient(clientId)
   if (!client) throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
-  const redirectUri = redirectUriOf(parameters, client)
-  const state = parameters.get('state')
+  const target: ResponseTarget = {
+    client,
+    redirectUri: redirectUriOf(parameters, client),
+    state: parameters.get('state'),
+    responseMode: responseModeOf(parameters) ?? 'query',
+  }
+  try {
+    return { ...target, ...readDetails(parameters, client, rules) }
+  } catch (thrown) {
+    throw await toldTo(target, asOAuthError(thrown), rules.respondTo)
+  }
+}
 
-  const refuse: Refuse = (code, description, reason = code) =>
-    new OAuthError(code, description, {
-      reason,
-      clientId,
-      redirectTo: errorRedirect({ redirectUri, state }, { code, description }, issuer),
-    })
+/** The same refusal, with the response that tells the client of it. */
+export async function toldTo(
+  target: ResponseTarget,
+  error: OAuthError,
+  respondTo: RespondTo,
+): Promise<OAuthError> {
+  const { code, description, reason, cause } = error
+  return new OAuthError(code, description, {
+    reason,
+    cause,
+    clientId: target.client.client_id,
+    response: await respondTo(target, errorParameters(error)),
+  })
+}
 
-  if (parameters.repeated.size > 0) throw refuse('invalid_request', REPEATED, 'repeated_parameter')
+/** All that is checked once it is known whom to tell. */
+function readDetails(
+  parameters: ReceivedParameters,
+  client: Client,
+  { issuer, scopes, pkce, keys }: AuthorizationRules,
+) {
+  if (parameters.repeated.size > 0) throw invalidRequest(REPEATED, 'repeated_parameter')
   if (parameters.get('request') !== undefined)
-    throw refuse('request_not_supported', 'Request objects are not supported.')
+    throw new OAuthError('request_not_supported', 'Request objects are not supported.')
   if (parameters.get('request_uri') !== undefined)
-    throw refuse('request_uri_not_supported', 'Request URIs are not supported.')
+    throw new OAuthError('request_uri_not_supported', 'Request URIs are not supported.')
   const responseType = parameters.get('response_type')
   if (responseType === undefined)
-    throw refuse('invalid_request', 'The parameter response_type is missing.', 'missing_parameter')
+    throw invalidRequest('The parameter response_type is missing.', 'missing_parameter')
   if (responseType !== 'code')
-    throw refuse('unsupported_response_type', 'Only the response type code is supported.')
-  if ((parameters.get('response_mode') ?? 'query') !== 'query') {
-    throw refuse('invalid_request', 'Only the response mode query is supported.', 'unsupported_response_mode')
-  }
+    throw new OAuthError('unsupported_response_type', 'Only the response type code is supported.')
+  if (!responseModeOf(parameters))
+    throw invalidRequest('The response mode is not supported.', 'unsupported_response_mode')
   if (!mayUseGrant(client, 'authorization_code'))
-    throw refuse('unauthorized_client', 'The client may not use this grant type.')
+    throw new OAuthError('unauthorized_client', 'The client may not use this grant type.')
 
-  const scope = scopeOf(parameters.get('scope'), client, scopes, refuse)
+  const scope = scopeOf(parameters.get('scope'), client, scopes)
   const nonce = parameters.get('nonce')
-  const codeChallenge = challengeOf(parameters, mayDoWithoutPkce({ client, scope, nonce }, pkce), refuse)
-  const maxAge = parameters.get('max_age')
-  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge))
-    throw refuse('invalid_request', 'The parameter max_age is not a number.', 'malformed_max_age')
+  const codeChallenge = challengeOf(parameters, mayDoWithoutPkce({ client, scope, nonce }, pkce))
   const prompt = words(parameters.get('prompt'))
   // OpenID Connect Core §3.1.2.1.
   if (prompt.includes('none') && prompt.length > 1)
-    throw refuse('invalid_request', 'The prompt none goes with no other.', 'malformed_prompt')
+    throw invalidRequest('The prompt none goes with no other.', 'malformed_prompt')
+  const claims = claimsOf(parameters.get('claims'))
 
   return {
-    client,
-    redirectUri,
     redirectUriRequired: parameters.get('redirect_uri') !== undefined,
     scope,
-    state,
     nonce,
     codeChallenge,
     prompt,
-    maxAge: maxAge === undefined ? undefined : Number(maxAge),
-    loginHint: parameters.get('login_hint'),
-    uiLocales: parameters.get('ui_locales'),
+    maxAge: maxAgeOf(parameters.get('max_age'), client),
+    expectedSubjects: subjectsOf(parameters.get('id_token_hint'), claims, client, { issuer, keys }),
+    essentialAcr: claims?.essentialAcr,
     acrValues: words(parameters.get('acr_values')),
+    loginHint: parameters.get('login_hint'),
+    uiLocales: words(parameters.get('ui_locales')),
+    claimsLocales: words(parameters.get('claims_locales')),
+    display: parameters.get('display'),
+    claims,
   }
 }
 
-/** RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone. */
+/** RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone; OpenID Connect Core on neither. */
 export function mayDoWithoutPkce(
   { client, scope, nonce }: Pick<AuthorizationRequest, 'client' | 'scope' | 'nonce'>,
-  pkce: AuthorizationRules['pkce'],
+  pkce: PkceRule,
 ): boolean {
-  return pkce === 'public' && !isPublic(client) && scope.includes('openid') && nonce !== undefined
+  if (pkce === 'always' || isPublic(client)) return false
+  return scope.includes('openid') && (nonce !== undefined || pkce === 'optional')
 }
 
-/** Makes a refusal that the client is told of. */
-type Refuse = (code: OAuthErrorCode, description: string, reason?: string) => OAuthError
+function invalidRequest(description: string, reason: string): OAuthError {
+  return new OAuthError('invalid_request', description, { reason })
+}
+
+function responseModeOf(parameters: RequestParameters): ResponseMode | undefined {
+  const asked = parameters.get('response_mode') ?? 'query'
+  return RESPONSE_MODES.find((mode) => mode === asked)
+}
 
 /** OpenID Connect Core §3.1.2.1: words that are not understood are ignored. If nothing is left, nothing was right. */
-function scopeOf(
-  text: string | undefined,
-  client: Client,
-  scopes: readonly string[],
-  refuse: Refuse,
-): readonly string[] {
+function scopeOf(text: string | undefined, client: Client, scopes: readonly string[]): readonly string[] {
   if (text === undefined) return []
   let asked: readonly string[]
   try {
     asked = parseScope(text)
   } catch {
-    throw refuse('invalid_scope', 'The scope is malformed.', 'malformed_scope')
+    throw new OAuthError('invalid_scope', 'The scope is malformed.', { reason: 'malformed_scope' })
   }
   const allowed = client.scope === undefined ? scopes : words(client.scope)
   const known = asked.filter((word) => scopes.includes(word) && allowed.includes(word))
-  if (known.length === 0) throw refuse('invalid_scope', 'The client may ask for none of this scope.')
+  if (known.length === 0) throw new OAuthError('invalid_scope', 'The client may ask for none of this scope.')
   return known
 }
 
 /** RFC 7636 §4.4.1. */
-function challengeOf(
-  parameters: RequestParameters,
-  mayDoWithout: boolean,
-  refuse: Refuse,
-): string | undefined {
+function challengeOf(parameters: RequestParameters, mayDoWithout: boolean): string | undefined {
   const challenge = parameters.get('code_challenge')
   const method = parameters.get('code_challenge_method')
   if (challenge === undefined) {
-    if (method !== undefined)
-      throw refuse('invalid_request', 'The code challenge is missing.', 'missing_code_challenge')
+    if (method !== undefined) throw invalidRequest('The code challenge is missing.', 'missing_code_challenge')
     if (mayDoWithout) return undefined
-    throw refuse('invalid_request', 'A code challenge is required.', 'missing_code_challenge')
+    throw invalidRequest('A code challenge is required.', 'missing_code_challenge')
   }
   // RFC 7636 §4.3: without a method it would be plain.
   if (method !== CODE_CHALLENGE_METHOD) {
-    throw refuse('invalid_request', 'The code challenge method must be S256.', 'plain_code_challenge')
+    throw invalidRequest('The code challenge method must be S256.', 'plain_code_challenge')
   }
   if (!isCodeChallenge(challenge)) {
-    throw refuse('invalid_request', 'The code challenge is malformed.', 'malformed_code_challenge')
+    throw invalidRequest('The code challenge is malformed.', 'malformed_code_challenge')
   }
   return challenge
+}
+
+/** A client may be registered with a maximum of its own (OpenID Connect Registration §2). */
+function maxAgeOf(text: string | undefined, client: Client): number | undefined {
+  if (text === undefined) return client.default_max_age
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw invalidRequest('The parameter max_age is not a number.', 'malformed_max_age')
+}
+
+function claimsOf(text: string | undefined): RequestedClaims | undefined {
+  const claims = text === undefined ? undefined : parseClaims(text)
+  if (text === undefined || claims) return claims
+  throw invalidRequest('The parameter claims is malformed.', 'malformed_claims')
+}
+
+/** OpenID Connect Core §3.1.2.1: the user of the hint must be logged in, and §5.5.1: the user that `sub` names. */
+function subjectsOf(
+  hint: string | undefined,
+  claims: RequestedClaims | undefined,
+  client: Client,
+  { issuer, keys }: Pick<AuthorizationRules, 'issuer' | 'keys'>,
+): readonly string[] | undefined {
+  if (hint === undefined) return claims?.subjects
+  const hinted = verifyIdTokenHint(hint, keys, { issuer })
+  if (hinted?.aud !== client.client_id)
+    throw invalidRequest('The ID token hint is not an ID token of this client.', 'bad_id_token_hint')
+  return claims?.subjects?.includes(hinted.sub) === false ? [] : [hinted.sub]
 }
 
 /** RFC 6749 §3.1.2.3: may be left out only where exactly one is registered. */

@@ -2,7 +2,7 @@
 import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import type { AuthorizationRequest } from './authorization-request'
-import { errorRedirect } from './redirect'
+import { type AuthorizationResponse, errorParameters, type RespondTo } from './authorization-response'
 
 /** Why there is no code (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
 export interface Denial {
@@ -12,17 +12,23 @@ export interface Denial {
     | 'consent_required'
     | 'interaction_required'
     | 'account_selection_required'
+    | 'unmet_authentication_requirements'
     | 'invalid_scope'
     | 'temporarily_unavailable'
   readonly description?: string
 }
 
-/** Where to send the browser with a denial. It is an answer like any other, and no fault of the client's. */
-export type DenyRequest = (request: AuthorizationRequest, denial: Denial) => { readonly redirectTo: string }
+/**
+ * The response that tells the client of a denial. It is an answer like any other, and no fault of the client's.
+ *
+ * @throws {OAuthError} 503 when the client wants it signed and no key can.
+ */
+export type DenyRequest = (request: AuthorizationRequest, denial: Denial) => Promise<AuthorizationResponse>
 
-export function createDenyRequest(issuer: string, emit: OnEvent): DenyRequest {
-  return (request, { error, description = 'The request was denied.' }) => {
+export function createDenyRequest(respondTo: RespondTo, emit: OnEvent): DenyRequest {
+  return async (request, { error, description = 'The request was denied.' }) => {
+    const response = await respondTo(request, errorParameters(new OAuthError(error, description)))
     emit({ type: 'authorization.denied', clientId: request.client.client_id, error })
-    return { redirectTo: errorRedirect(request, new OAuthError(error, description), issuer) }
+    return response
   }
 }

@@ -1,5 +1,5 @@
 // The end of an authorization: the user's approval becomes a grant, and link 0 of it is the code (RFC 6749 §4.1.2).
-import { ConfigError } from '../errors'
+import { ConfigError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Lifetimes } from '../grants/grant'
@@ -7,35 +7,35 @@ import type { GrantCodec } from '../grants/grant-codec'
 import { openGrant } from '../grants/open-grant'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
-import { type AuthorizationRequest, type AuthorizationRules, mayDoWithoutPkce } from './authorization-request'
-import { redirectTo } from './redirect'
+import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule } from './authorization-request'
+import type { AuthorizationResponse, RespondTo } from './authorization-response'
+import { loginFault } from './next-step'
 
-/** A code, and the redirect that carries it. */
-export interface IssuedCode {
+/** A code, and the response that carries it with `state` and `iss` (RFC 9207 §2). */
+export interface IssuedCode extends AuthorizationResponse {
   readonly code: string
-  /** The redirect URI with `code`, `state` and `iss` (RFC 9207 §2): where to send the browser. */
-  readonly redirectTo: string
 }
 
 /**
  * Makes the code for a request that the user approved.
  *
  * @throws {ConfigError} when the approval cannot be.
- * @throws {OAuthError} 503 when the store does not answer.
+ * @throws {OAuthError} `login_required` when the login is not as the request wants it; 503 when the store does not answer.
  */
 export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
 
 export function createIssueCode(services: {
   issuer: string
-  pkce: AuthorizationRules['pkce']
+  pkce: PkceRule
   links: Links
   codec: GrantCodec
   store: TokenStore
+  respondTo: RespondTo
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, pkce, links, codec, store, lifetimes, now, emit } = services
+  const { issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit } = services
 
   return async (request, approval) => {
     // A host may have rebuilt the request from a session of its own, and lost what protects the code.
@@ -63,6 +63,11 @@ export function createIssueCode(services: {
         nonce: request.nonce,
       },
     })
+    refuseOtherLogin(request, { ...grant, authTime: new Date(grant.authTime) })
+
+    const code = links.encode('code', { grantId, number: 0 })
+    // Before the store is asked: it may have to be signed, and a key may fail.
+    const response = await respondTo(request, { code })
     await store.insert(record)
     emit({
       type: 'code.issued',
@@ -71,7 +76,17 @@ export function createIssueCode(services: {
       subject: grant.subject,
       scope: grant.scope,
     })
-    const code = links.encode('code', { grantId, number: 0 })
-    return { code, redirectTo: redirectTo(request.redirectUri, { code, state: request.state, iss: issuer }) }
+    return { ...response, code }
+  }
+
+  /** A client that asked for a fresh login, or for one user, must not be told of another. */
+  function refuseOtherLogin(request: AuthorizationRequest, login: Parameters<typeof loginFault>[1]): void {
+    const fault = loginFault(request, login)
+    if (!fault) return
+    const cause = new Error(
+      'A login was approved that the request does not allow; ask request.nextStep first.',
+    )
+    emit({ type: 'host.trouble', operation: 'authorize', cause })
+    throw new OAuthError(fault.error, fault.description, { cause })
   }
 }

@@ -95,6 +95,15 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
       'Give the moment since which grants are good, with its zone (RFC 3339 §5.6), or leave it out.',
     )
   }
+  const maxAge = client.default_max_age
+  if (maxAge !== undefined && !(Number.isInteger(maxAge) && maxAge >= 0)) {
+    throw new ConfigError(
+      'bad_number',
+      `${option}.default_max_age`,
+      'is not a whole number of 0 or more.',
+      'Times are in seconds.',
+    )
+  }
   if (client.scope !== undefined && typeof client.scope !== 'string') {
     throw new ConfigError(
       'bad_client_scope',
@@ -133,19 +142,21 @@ function checkRedirectUri(uri: unknown, option: string): void {
   )
 }
 
-/**
- * OpenID Connect Registration §2: a client may want its ID tokens signed by another algorithm than the first key's.
- *
- * @throws {ConfigError} when no key makes it.
- */
+/** What of a server's signatures a client may choose (OpenID Connect Registration §2, JARM §3). */
+const CHOSEN_ALGORITHMS = ['id_token_signed_response_alg', 'authorization_signed_response_alg'] as const
+
+/** @throws {ConfigError} when no key makes the algorithm that a client wants. */
 export function checkSigningAlgorithms(clients: readonly Client[], algorithms: readonly string[]): void {
-  for (const [i, { id_token_signed_response_alg: alg }] of clients.entries()) {
-    if (alg === undefined || algorithms.some((one) => one === alg)) continue
-    throw new ConfigError(
-      'unknown_algorithm',
-      `clients[${i}].id_token_signed_response_alg`,
-      'is made by none of signingKeys.',
-      `Leave it out, use ${algorithms.join(', ')}, or add a key.`,
-    )
+  for (const [i, client] of clients.entries()) {
+    for (const member of CHOSEN_ALGORITHMS) {
+      const alg = client[member]
+      if (alg === undefined || algorithms.includes(alg)) continue
+      throw new ConfigError(
+        'unknown_algorithm',
+        `clients[${i}].${member}`,
+        'is made by none of signingKeys.',
+        `Leave it out, use ${algorithms.join(', ')}, or add a key.`,
+      )
+    }
   }
 }

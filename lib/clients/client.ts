@@ -25,6 +25,12 @@ export interface Client {
    * RFC 3339 with its zone, such as JSON makes of a Date.
    */
   readonly notBefore?: Date | string | undefined
+  /** Seconds since the last login that are acceptable, where a request does not say (OpenID Connect Registration §2). */
+  readonly default_max_age?: number | undefined
+  /** Signs ID tokens; the first signing key unless told (OpenID Connect Registration §2). */
+  readonly id_token_signed_response_alg?: string | undefined
+  /** Signs authorization responses that are asked for as JWTs; the first signing key unless told (JARM §3). */
+  readonly authorization_signed_response_alg?: string | undefined
   readonly [metadata: string]: unknown
 }
 

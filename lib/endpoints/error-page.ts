@@ -1,17 +1,42 @@
-// The one page of the library: for the user, when there is no client to tell. It echoes nothing of the request.
-import { createHash } from 'node:crypto'
+// The page for the user, when there is no client to tell: the host's, or a plain one that echoes nothing of the request.
+import type { Request, Response } from 'express'
 import type { OAuthError } from '../errors'
+import type { OnEvent } from '../events'
+import { escapeHtml, page, pagePolicy } from '../http/page'
+import type { Answer } from '../http/respond'
 
-const STYLE = `
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 15vh auto; padding: 0 1rem }
-h1 { font-size: 1.5rem; line-height: 1.25 }
-`
+/**
+ * The host's own page for an error that no client can be told. Use `res`, with `error.status`; `error.description` is
+ * for whoever made the link. Escape what is shown.
+ */
+export type ErrorPage = (error: OAuthError, req: Request, res: Response) => void | Promise<void>
 
-/** The page of ours needs its style and nothing else, whatever policy the host has for its own pages. */
-export const ERROR_PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; frame-ancestors 'none'`
+/** The answer; `undefined` when the host has answered itself. */
+export type ShowError = (error: OAuthError, req: Request, res: Response) => Promise<Answer | undefined>
 
-export function errorPage({ description, code, status }: OAuthError): string {
+export function createShowError(errorPage: ErrorPage | undefined, emit: OnEvent): ShowError {
+  return async (error, req, res) => {
+    if (errorPage) {
+      try {
+        if (error.retryAfter !== undefined) res.setHeader('Retry-After', String(error.retryAfter))
+        await errorPage(error, req, res)
+        return undefined
+      } catch (cause) {
+        emit({ type: 'host.trouble', operation: 'errorPage', cause })
+      }
+    }
+    return {
+      status: error.status,
+      body: plainPage(error),
+      headers: {
+        'Content-Security-Policy': pagePolicy(),
+        ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
+      },
+    }
+  }
+}
+
+function plainPage({ description, code, status }: OAuthError): string {
   const [what, advice] =
     status >= 500 || status === 429
       ? [
@@ -22,19 +47,5 @@ export function errorPage({ description, code, status }: OAuthError): string {
           'This sign-in cannot go on',
           'The application that sent you here made a mistake. Go back to it, and tell its makers what follows.',
         ]
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${what}</title>
-<style>${STYLE}</style>
-<h1>${what}</h1>
-<p>${advice}</p>
-<p>${escapeHtml(description)} <code>${code}</code></p>
-</html>
-`
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+  return page(what, `<p>${advice}</p>\n<p>${escapeHtml(description)} <code>${code}</code></p>`)
 }

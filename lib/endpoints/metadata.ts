@@ -1,4 +1,5 @@
 // The discovery document (RFC 8414 §2, OpenID Connect Discovery §3), computed from what is switched on.
+import { RESPONSE_MODES } from '../authorization/authorization-response'
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { CODE_CHALLENGE_METHOD } from '../grants/pkce'
 import type { Endpoint } from '../http/endpoint'
@@ -24,6 +25,9 @@ const ADVERTISED: Readonly<Record<string, string>> = {
   jwks: 'jwks_uri',
 }
 
+/** OpenID Connect Core §3.1.2.1. */
+const PROMPTS = ['none', 'login', 'consent', 'select_account']
+
 export function metadata({
   issuer,
   authorizationEndpoint,
@@ -46,7 +50,9 @@ export function metadata({
     ),
     scopes_supported: scopes,
     response_types_supported: authorizes ? ['code'] : [],
-    response_modes_supported: authorizes ? ['query'] : [],
+    response_modes_supported: authorizes ? RESPONSE_MODES : [],
+    authorization_signing_alg_values_supported: authorizes ? keys.algorithms : [],
+    prompt_values_supported: authorizes ? PROMPTS : [],
     // RFC 8414 §2: whoever names this grant type names an authorization endpoint.
     grant_types_supported: grantTypes
       .map(({ name }) => name)
@@ -62,7 +68,7 @@ export function metadata({
     claim_types_supported: ['normal'],
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
-    claims_parameter_supported: false,
+    claims_parameter_supported: authorizes,
   }
   // RFC 8414 §3.2, OpenID Connect Discovery §4.2: members with zero elements are left out.
   return Object.fromEntries(

@@ -33,8 +33,8 @@ export interface Endpoint {
   prepare?(res: ServerResponse): void
   /** The answer; `undefined` when the host has answered itself. */
   handle(request: EndpointRequest): Promise<Answer | undefined>
-  /** How a refusal looks, where it is not the JSON of RFC 6749 §5.2. */
-  refuse?(error: OAuthError): Answer
+  /** How a refusal looks, where it is not the JSON of RFC 6749 §5.2; `undefined` when the host has answered itself. */
+  refuse?(error: OAuthError, req: IncomingMessage, res: ServerResponse): Promise<Answer | undefined>
 }
 
 export interface EndpointServices {
@@ -77,11 +77,13 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         limits.byAddress.countFailure(req)
         if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
       }
-      const answer = endpoint.refuse?.(error) ?? refusal(error, req, services.issuer)
+      const answer = endpoint.refuse
+        ? await endpoint.refuse(error, req, res)
+        : refusal(error, req, services.issuer)
       emit({
         type: 'request.refused',
         endpoint: endpoint.name,
-        status: answer.status,
+        status: answer?.status ?? res.statusCode,
         error: error.code,
         reason: error.reason,
         clientId: clientId ?? error.clientId,
@@ -89,6 +91,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       })
       // RFC 9112 §9.6: an unread body would be taken for the next request.
       if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
+      if (!answer) return
       if (res.headersSent) res.destroy()
       else respond(res, answer)
     }
@@ -96,12 +99,12 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
 }
 
 /** What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself. */
-function isFailure({ status, guess, redirectTo }: OAuthError): boolean {
-  return status < 500 && status !== 429 && guess && redirectTo === undefined
+function isFailure({ status, guess, response }: OAuthError): boolean {
+  return status < 500 && status !== 429 && guess && response === undefined
 }
 
 /** All behind the first question mark: any other belongs to a value (RFC 3986 §3.4). */
-function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
+export function queryOf({ url = '' }: IncomingMessage): URLSearchParams {
   const start = url.indexOf('?')
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1))
 }

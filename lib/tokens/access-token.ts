@@ -1,8 +1,8 @@
 // Access tokens: JWTs by the profile of RFC 9068, made and verified here.
 import { randomUUID } from 'node:crypto'
-import jwt from 'jsonwebtoken'
 import { type GrantKey, isGrantKey } from '../stores/token-store'
 import type { SigningKeys } from './signing-keys'
+import { verifyJwt } from './verify-jwt'
 
 /** The claims that the library sets (RFC 9068 §2.2). `grant_id` names the grant by the store's key for it. */
 export interface AccessTokenClaims {
@@ -48,7 +48,6 @@ export function accessTokenClaims(token: {
 
 export interface VerifyAccessToken {
   readonly issuer: string
-  /** The audience that must be named in it; not checked where `undefined`: by the server that issued it. */
   readonly audience?: string | undefined
   /** Seconds since the epoch. */
   readonly now: number
@@ -60,38 +59,12 @@ export function verifyAccessToken(
   keys: SigningKeys,
   expected: VerifyAccessToken,
 ): AccessTokenClaims | undefined {
-  const header = headerOf(token)
-  const key = keys.byId(header?.kid)
-  // RFC 7515 §4.1.11: an extension that is not understood makes the token invalid, and we understand none.
-  if (!header || !key || header.crit !== undefined || !isAccessTokenType(header.typ)) return undefined
-  try {
-    const claims = jwt.verify(token, key.publicKey, {
-      algorithms: [key.alg],
-      issuer: expected.issuer,
-      clockTimestamp: expected.now,
-      ...(expected.audience !== undefined && { audience: expected.audience }),
-    })
-    return isAccessTokenClaims(claims) ? claims : undefined
-  } catch {
-    return undefined
-  }
+  const claims = verifyJwt(token, keys, { typ: ACCESS_TOKEN_TYPES, ...expected })
+  return isAccessTokenClaims(claims) ? claims : undefined
 }
 
 /** RFC 9068 §4: `at+jwt`, or the whole media type; names of media types ignore case (RFC 7515 §4.1.9). */
-function isAccessTokenType(typ: unknown): boolean {
-  return typeof typ === 'string' && /^(?:application\/)?at\+jwt$/i.test(typ)
-}
-
-function headerOf(token: string): { kid?: unknown; typ?: unknown; crit?: unknown } | undefined {
-  const encoded = /^[A-Za-z0-9_-]+(?=\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$)/.exec(token)?.[0]
-  if (encoded === undefined) return undefined
-  try {
-    const header: unknown = JSON.parse(Buffer.from(encoded, 'base64url').toString())
-    return typeof header === 'object' && header !== null ? header : undefined
-  } catch {
-    return undefined
-  }
-}
+const ACCESS_TOKEN_TYPES = /^(?:application\/)?at\+jwt$/i
 
 function isAccessTokenClaims(claims: unknown): claims is AccessTokenClaims {
   if (typeof claims !== 'object' || claims === null) return false

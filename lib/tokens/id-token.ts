@@ -1,6 +1,7 @@
 // ID tokens (OpenID Connect Core §2, §3.1.3.6, §12.2).
 import { createHash } from 'node:crypto'
-import type { SigningAlgorithm } from './signing-keys'
+import type { SigningAlgorithm, SigningKeys } from './signing-keys'
+import { verifyJwt } from './verify-jwt'
 
 /** Who authenticated, when and how. */
 export interface Authentication {
@@ -49,4 +50,27 @@ function leftHalfHash(text: string, alg: SigningAlgorithm): string {
     .update(text)
     .digest()
   return hash.toString('base64url', 0, hash.length / 2)
+}
+
+/** What an `id_token_hint` says: whom this server once told which client about, in which session of the host's. */
+export interface IdTokenHint {
+  readonly sub: string
+  readonly sid: string | undefined
+  /** The client that the ID token was for. */
+  readonly aud: string
+}
+
+/**
+ * Reads an ID token that comes back as a hint; `undefined` when this server did not make it. An expired one is good:
+ * it names a user and proves nothing (OpenID Connect Core §3.1.2.1, RP-Initiated Logout §4).
+ */
+export function verifyIdTokenHint(
+  token: string,
+  keys: SigningKeys,
+  { issuer }: { readonly issuer: string },
+): IdTokenHint | undefined {
+  const claims = verifyJwt(token, keys, { typ: /^JWT$/i, issuer, now: undefined })
+  const { sub, sid, aud } = claims ?? {}
+  if (typeof sub !== 'string' || typeof aud !== 'string') return undefined
+  return { sub, aud, sid: typeof sid === 'string' ? sid : undefined }
 }

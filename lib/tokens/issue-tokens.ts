@@ -1,9 +1,8 @@
 // Turns what a grant type decided into tokens. Signs only: nothing in the store has changed yet.
-import type { OnEvent } from '../events'
-import { askHost } from '../host'
 import type { GrantKey } from '../stores/token-store'
 import { ACCESS_TOKEN_TYPE, accessTokenClaims } from './access-token'
 import { type Authentication, idTokenClaims } from './id-token'
+import type { SignJwt } from './sign-jwt'
 import type { SigningKeys } from './signing-keys'
 
 /** What is to be issued. */
@@ -46,38 +45,25 @@ export interface IssueTokensOptions {
   readonly audience: string | readonly string[]
   readonly keys: SigningKeys
   readonly lifetimes: { readonly accessTokenSeconds: number; readonly idTokenSeconds: number }
+  readonly signJwt: SignJwt
   readonly now: () => number
-  readonly emit: OnEvent
 }
-
-/** RFC 7515 §7.1. */
-const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 export function createIssueTokens({
   issuer,
   audience,
   keys,
   lifetimes,
+  signJwt,
   now,
-  emit,
 }: IssueTokensOptions): IssueTokens {
-  function sign(typ: string, claims: Readonly<Record<string, unknown>>, alg?: string): Promise<string> {
-    return askHost('sign', emit, async () => {
-      const signer = keys.signer(alg)
-      if (!signer) throw new Error(`No signing key makes ${alg}.`)
-      const jws = await signer.sign(typ, claims)
-      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
-      return jws
-    })
-  }
-
   return async (issuable, claims) => {
     const { grant, client, scope } = issuable
     const issuedAt = Math.floor(now() / 1000)
     // No access token outlives its grant.
     const expiresIn = Math.floor(Math.min(lifetimes.accessTokenSeconds, issuable.endsIn))
 
-    const accessToken = await sign(
+    const accessToken = await signJwt(
       ACCESS_TOKEN_TYPE,
       accessTokenClaims({
         issuer,
@@ -96,7 +82,7 @@ export function createIssueTokens({
     if (scope.includes('openid')) {
       const registered = client.id_token_signed_response_alg
       const signer = keys.signer(typeof registered === 'string' ? registered : undefined)
-      idToken = await sign(
+      idToken = await signJwt(
         'JWT',
         idTokenClaims({
           issuer,

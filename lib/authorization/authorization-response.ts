@@ -1,0 +1,94 @@
+// The answer to an authorization request, in the mode that the client asked for: by redirect (RFC 6749 §4.1.2), by a
+// form that the browser posts (OAuth 2.0 Form Post Response Mode §2), and either of them signed (JARM §2.3).
+import type { ServerResponse } from 'node:http'
+import type { Client } from '../clients/client'
+import type { OAuthError } from '../errors'
+import { type Answer, respond } from '../http/respond'
+import type { SignJwt } from '../tokens/sign-jwt'
+import { FORM_POST_POLICY, formPostPage } from './form-post-page'
+import type { Visits } from './visits'
+
+/** `jwt` means `query.jwt` for the code flow (JARM §2.3.4). */
+export const RESPONSE_MODES = ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'] as const
+export type ResponseMode = (typeof RESPONSE_MODES)[number]
+
+/** To whom an answer goes, and how. */
+export interface ResponseTarget {
+  readonly client: Client
+  readonly redirectUri: string
+  readonly state: string | undefined
+  readonly responseMode: ResponseMode
+  /** Where the request is answered; `undefined` where it could not be read. */
+  readonly returnTo?: string | undefined
+}
+
+/** An answer that is ready to be sent. */
+export interface AuthorizationResponse extends Answer {
+  /** Where to send the browser, with status 303; `undefined` where the client wants a form posted. */
+  readonly redirectTo: string | undefined
+  /** Answers the browser. Works with what node:http has. */
+  send(res: ServerResponse): void
+}
+
+export type RespondTo = (
+  target: ResponseTarget,
+  parameters: Readonly<Record<string, string>>,
+) => Promise<AuthorizationResponse>
+
+/** Seconds for which a signed response is good (JARM §2.1 recommends ten minutes at most). */
+const SIGNED_RESPONSE_SECONDS = 600
+
+export function createRespondTo(services: {
+  issuer: string
+  signJwt: SignJwt
+  visits: Visits
+  now: () => number
+}): RespondTo {
+  const { issuer, signJwt, visits, now } = services
+
+  return async (target, parameters) => {
+    const { client, redirectUri, state, responseMode, returnTo } = target
+    // RFC 9207 §2: the client is told by whom.
+    const plain = { ...parameters, ...(state !== undefined && { state }), iss: issuer }
+    const sent = responseMode.endsWith('jwt') ? { response: await signed(client, plain) } : plain
+    const answer = responseMode.startsWith('form_post')
+      ? { ...formPost(redirectUri, sent), redirectTo: undefined }
+      : redirect(redirectUri, sent)
+    return {
+      ...answer,
+      send(res) {
+        if (returnTo !== undefined) visits.end(res, returnTo)
+        respond(res, answer)
+      },
+    }
+  }
+
+  /** JARM §2.1. */
+  function signed(client: Client, parameters: Readonly<Record<string, string>>): Promise<string> {
+    const { client_id, authorization_signed_response_alg: alg } = client
+    const exp = Math.floor(now() / 1000) + SIGNED_RESPONSE_SECONDS
+    return signJwt('JWT', { ...parameters, aud: client_id, exp }, alg)
+  }
+}
+
+export function errorParameters({ code, description }: OAuthError): Record<string, string> {
+  return { error: code, error_description: description }
+}
+
+function formPost(redirectUri: string, parameters: Readonly<Record<string, string>>): Answer {
+  return {
+    status: 200,
+    headers: { 'Content-Security-Policy': FORM_POST_POLICY },
+    body: formPostPage(redirectUri, parameters),
+  }
+}
+
+/**
+ * The redirect URI with these parameters added. By hand, since a URL parser would respell what was compared to the
+ * letter; registered URIs have no fragment (RFC 6749 §3.1.2). RFC 9700 §4.12: 303, so that a browser never posts the
+ * user's form on to the client.
+ */
+function redirect(redirectUri: string, parameters: Readonly<Record<string, string>>) {
+  const redirectTo = `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`
+  return { status: 303, headers: { Location: redirectTo }, redirectTo }
+}

@@ -1,0 +1,69 @@
+// A request as the host's login and consent see it: what it asks for, what is still missing, and the host's own form.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OAuthError } from '../errors'
+import { parametersOf, type ReceivedParameters } from '../parameters'
+import type { AuthorizationRequest } from './authorization-request'
+import { type Login, type NextStep, nextStep } from './next-step'
+import type { Visits } from './visits'
+
+export interface InteractiveRequest extends AuthorizationRequest {
+  /**
+   * What a page of the host's posted back to the very URL of this request; `undefined` until then. Check a token of
+   * your session in it against forged posts (RFC 6819 §5.3.5).
+   */
+  readonly form: URLSearchParams | undefined
+  /**
+   * What is still needed of the user: acts on `prompt`, `max_age`, `id_token_hint` and `claims` (OpenID Connect Core
+   * §3.1.2.1).
+   *
+   * @param consented Whether the user has allowed this client this scope before; `false` unless told.
+   * @throws {OAuthError} What the client has to be told instead, such as `login_required`. Let it pass.
+   */
+  nextStep(login: Login | undefined, consented?: boolean): NextStep
+}
+
+export type ReadInteractiveRequest = (received: {
+  readonly query: URLSearchParams
+  readonly form: URLSearchParams | undefined
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+}) => Promise<InteractiveRequest>
+
+export function createReadInteractiveRequest(services: {
+  /** The URL of the page that answers authorization requests. */
+  page: string
+  readRequest: (
+    parameters: ReceivedParameters,
+  ) => Promise<Omit<AuthorizationRequest, 'returnTo' | 'startedAt'>>
+  visits: Visits
+}): ReadInteractiveRequest {
+  const { page, readRequest, visits } = services
+  const { pathname } = new URL(page)
+
+  return async ({ query, form, req, res }) => {
+    // A form that was posted to a URL which already holds the request is a page of the host's, answered. Never is one
+    // request read from both.
+    const answered = form !== undefined && query.has('client_id')
+    const parameters = form === undefined || answered ? query : form
+    const read = await readRequest(parametersOf(parameters))
+    if (answered) refuseForeignForm(req)
+
+    const returnTo = `${pathname}?${parameters}`
+    const request = { ...read, returnTo, startedAt: visits.begin(req, res, returnTo) }
+    return {
+      ...request,
+      form: answered ? form : undefined,
+      nextStep: (login, consented = false) => nextStep(request, login, consented),
+    }
+  }
+}
+
+/**
+ * A page of another site must not decide in the user's name. The host's own token against forged posts comes first;
+ * this holds where a browser tells where a form comes from (Fetch Metadata), as all current ones do.
+ */
+function refuseForeignForm(req: IncomingMessage): void {
+  const site = req.headers['sec-fetch-site']
+  if (site === undefined || site === 'same-origin' || site === 'none') return
+  throw new OAuthError('invalid_request', 'The form comes from another site.', { reason: 'foreign_form' })
+}

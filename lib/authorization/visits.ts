@@ -1,0 +1,107 @@
+// When a browser first came with a request. A user who is sent away to log in comes back to the same URL, which still
+// asks for a login: by this it is known that the login is the one asked for. Kept in a cookie of that browser, under a
+// MAC and tied to the whole request: nothing is kept on the server, and nobody else's visit counts.
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { deriveKey } from '../tokens/derive-key'
+
+export interface Visits {
+  /** When this browser came first: now, unless its cookie proves that it was before. Remembers it in either case. */
+  begin(req: IncomingMessage, res: ServerResponse, request: string): Date
+  /** The request is answered: if it comes once more, it is a new one. */
+  end(res: ServerResponse, request: string): void
+}
+
+const NAME = 'oauth_visits'
+/** As many requests as a browser may have open at once. The oldest is forgotten, and asks for its login again. */
+const MOST = 8
+const REMEMBERED_SECONDS = 60 * 60
+
+// A visit is request hash · time · MAC, 32 bytes in base64url.
+const HASH = 12
+const HEAD = HASH + 6
+const MAC = 14
+const VISIT = /^[\w-]{43}$/
+
+export function createVisits(services: {
+  issuer: string
+  secrets: readonly Buffer[]
+  /** The URL of the page that answers authorization requests: the cookie goes nowhere else. */
+  page: string
+  now: () => number
+}): Visits {
+  const { now } = services
+  const keys = services.secrets.map((secret) => deriveKey(secret, services.issuer, 'visit'))
+  const { pathname, protocol } = new URL(services.page)
+  const attributes = [
+    `Path=${pathname}`,
+    'HttpOnly',
+    // The login may be elsewhere, and leads back by a link or a redirect.
+    'SameSite=Lax',
+    ...(protocol === 'https:' ? ['Secure'] : []),
+  ].join('; ')
+
+  function macOf(key: (typeof keys)[number], head: Buffer): Buffer {
+    return createHmac('sha256', key).update(head).digest().subarray(0, MAC)
+  }
+
+  function timeOf(visit: string): number {
+    return Buffer.from(visit, 'base64url').readUIntBE(HASH, 6)
+  }
+
+  function isGood(visit: string): boolean {
+    if (!VISIT.test(visit)) return false
+    const bytes = Buffer.from(visit, 'base64url')
+    const head = bytes.subarray(0, HEAD)
+    const age = now() - timeOf(visit)
+    return (
+      age >= 0 &&
+      age < REMEMBERED_SECONDS * 1000 &&
+      keys.some((key) => timingSafeEqual(macOf(key, head), bytes.subarray(HEAD)))
+    )
+  }
+
+  function visitsOf({ headers }: IncomingMessage): string[] {
+    const found = new RegExp(`(?:^|;) *${NAME}=([\\w.-]*)`).exec(headers.cookie ?? '')?.[1] ?? ''
+    return found.split('.').slice(0, MOST).filter(isGood)
+  }
+
+  /** Instead of what was to be set for this answer before. */
+  function remember(res: ServerResponse, visits: readonly string[]): void {
+    const others = [res.getHeader('Set-Cookie') ?? []]
+      .flat()
+      .map(String)
+      .filter((cookie) => !cookie.startsWith(`${NAME}=`))
+    const maxAge = visits.length > 0 ? REMEMBERED_SECONDS : 0
+    res.setHeader('Set-Cookie', [...others, `${NAME}=${visits.join('.')}; Max-Age=${maxAge}; ${attributes}`])
+  }
+
+  return {
+    begin(req, res, request) {
+      const visits = visitsOf(req)
+      const name = nameOf(request)
+      const before = visits.find((visit) => visit.startsWith(name))
+      if (before !== undefined) return new Date(timeOf(before))
+
+      const head = Buffer.alloc(HEAD)
+      head.write(name, 'base64url')
+      head.writeUIntBE(now(), HASH, 6)
+      const visit = Buffer.concat([head, macOf(keys[0] as (typeof keys)[number], head)]).toString('base64url')
+      remember(res, [visit, ...visits].slice(0, MOST))
+      return new Date(now())
+    },
+
+    end(res, request) {
+      const visits = visitsOf(res.req)
+      remember(
+        res,
+        visits.filter((visit) => !visit.startsWith(nameOf(request))),
+      )
+    },
+  }
+}
+
+/** 12 bytes of the hash fill 16 characters, with which the text of its visit begins. */
+function nameOf(request: string): string {
+  return createHash('sha256').update(request).digest().toString('base64url', 0, HASH)
+}

@@ -1,0 +1,29 @@
+// Makes a JWT with one of the server's keys. A key may live in a KMS: it may fail, and its answer is looked at.
+import type { OnEvent } from '../events'
+import { askHost } from '../host'
+import type { SigningKeys } from './signing-keys'
+
+/**
+ * The compact JWS of these claims, by the first key that signs or the first of this algorithm.
+ *
+ * @throws {OAuthError} 503 when the key cannot sign.
+ */
+export type SignJwt = (
+  typ: string,
+  claims: Readonly<Record<string, unknown>>,
+  alg?: string,
+) => Promise<string>
+
+/** RFC 7515 §7.1. */
+const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+export function createSignJwt(keys: SigningKeys, emit: OnEvent): SignJwt {
+  return (typ, claims, alg) =>
+    askHost('sign', emit, async () => {
+      const signer = keys.signer(alg)
+      if (!signer) throw new Error(`No signing key makes ${alg}.`)
+      const jws = await signer.sign(typ, claims)
+      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
+      return jws
+    })
+}

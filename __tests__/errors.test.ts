@@ -79,7 +79,6 @@ describe('OAuthError', () => {
     const error = new OAuthError('invalid_grant', 'No.', {
       reason: 'locked_row',
       clientId: 'spa',
-      redirectTo: 'https://client.example/?code=x',
       retryAfter: 1,
       cause: new Error('x'),
     })

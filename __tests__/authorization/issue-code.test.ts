@@ -1,5 +1,5 @@
 import { type Approval, ConfigError, memoryStore, OAuthError } from '../../lib'
-import { CALLBACK, CHALLENGE, claimsOf, fixture, ISSUER, redirected } from '../support/fixture'
+import { CALLBACK, CHALLENGE, claimsOf, fixture, ISSUER, readRequest, redirected } from '../support/fixture'
 
 const scopes = ['openid', 'offline_access', 'read', 'write']
 
@@ -15,7 +15,7 @@ const REQUEST = new URLSearchParams({
 
 async function issue(approval: Approval, options: Parameters<typeof fixture>[0] = {}) {
   const { oauth } = fixture({ scopes, ...options })
-  return oauth.issueCode(await oauth.readAuthorizationRequest(REQUEST), approval)
+  return oauth.issueCode(await readRequest(oauth, REQUEST), approval)
 }
 
 /** The answer to the exchange of a code for this scope, with this approval. */
@@ -44,7 +44,7 @@ describe('issueCode', () => {
     const { oauth } = fixture()
     const query = { response_type: 'code', client_id: 'spa', redirect_uri: CALLBACK, scope: 'openid' }
     const challenged = { ...query, code_challenge: CHALLENGE, code_challenge_method: 'S256' }
-    const request = await oauth.readAuthorizationRequest(challenged)
+    const request = await readRequest(oauth, challenged)
 
     const refusal = oauth.issueCode({ ...request, codeChallenge: undefined }, { subject: 'alice' })
     await expect(refusal).rejects.toBeInstanceOf(ConfigError)
@@ -81,7 +81,7 @@ describe('issueCode', () => {
 
   it('makes a code for each approval, and never the same one (RFC 6749 §10.10)', async () => {
     const { oauth } = fixture({ scopes })
-    const authorization = await oauth.readAuthorizationRequest(REQUEST)
+    const authorization = await readRequest(oauth, REQUEST)
     const issued = await Promise.all(
       Array.from({ length: 50 }, () => oauth.issueCode(authorization, { subject: 'alice' })),
     )

@@ -25,7 +25,9 @@ describe('the discovery document', () => {
       jwks_uri: `${ISSUER}/jwks`,
       scopes_supported: ['openid', 'offline_access'],
       response_types_supported: ['code'],
-      response_modes_supported: ['query'],
+      authorization_signing_alg_values_supported: ['ES256'],
+      prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
+      response_modes_supported: ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'],
       grant_types_supported: ['authorization_code', 'refresh_token'],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
       revocation_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'none'],
@@ -37,7 +39,7 @@ describe('the discovery document', () => {
       claim_types_supported: ['normal'],
       request_parameter_supported: false,
       request_uri_parameter_supported: false,
-      claims_parameter_supported: false,
+      claims_parameter_supported: true,
     })
   })
 
@@ -79,7 +81,7 @@ describe('the discovery document', () => {
     expect(await documentOf({ authorize: undefined, authorizationEndpoint })).toMatchObject({
       authorization_endpoint: authorizationEndpoint,
       response_types_supported: ['code'],
-      response_modes_supported: ['query'],
+      response_modes_supported: ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'],
       authorization_response_iss_parameter_supported: true,
     })
   })

@@ -1,6 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { memoryStore, OAuthError, type TokenStore } from '../../lib'
-import { CALLBACK, CHALLENGE, expectRefusal, expectUnavailable, fixture } from '../support/fixture'
+import {
+  CALLBACK,
+  CHALLENGE,
+  expectRefusal,
+  expectUnavailable,
+  fixture,
+  readRequest,
+} from '../support/fixture'
 
 type Operation = 'insert' | 'find' | 'advance' | 'revoke'
 
@@ -67,7 +74,7 @@ describe('a store that fails is 503 and one event, never invalid_grant', () => {
     const { store, state } = failing('insert')
     const server = fixture({ store })
     const { oauth } = server
-    const request = await oauth.readAuthorizationRequest({
+    const request = await readRequest(oauth, {
       response_type: 'code',
       client_id: 'spa',
       redirect_uri: CALLBACK,

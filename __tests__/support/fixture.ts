@@ -10,6 +10,7 @@ import {
   type Client,
   createTokenRouter,
   hashClientSecret,
+  type InteractiveRequest,
   memoryStore,
   type TokenRouter,
   type TokenRouterEvent,
@@ -180,6 +181,23 @@ export function fixture({
     },
   }
   return self
+}
+
+/** An authorization request, as an authorize page of the host's own reads it. */
+export function readRequest(
+  oauth: TokenRouter,
+  query: URLSearchParams | Record<string, string>,
+): Promise<InteractiveRequest> {
+  return new Promise((resolve, reject) => {
+    const app = express()
+    app.use(async (req, res) => {
+      await oauth.readAuthorizationRequest(req, res).then(resolve, reject)
+      res.end()
+    })
+    request(app)
+      .get(`/authorize?${new URLSearchParams(query)}`)
+      .catch(reject)
+  })
 }
 
 /** Where a redirect leads, as its parameters. */

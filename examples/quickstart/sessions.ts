@@ -14,7 +14,7 @@ declare module 'express-session' {
 
 interface Login {
   readonly userId: string
-  /** In seconds. It becomes `auth_time` in ID tokens. */
+  /** In milliseconds. It becomes `auth_time` in ID tokens. */
   readonly at: number
   /** Names this login in tokens (`sid`). Not the session's own id: that one is a password. */
   readonly sid: string
@@ -38,7 +38,7 @@ export interface SignedIn {
 export function signedIn(req: Request): SignedIn | undefined {
   const { login } = req.session
   const user = login && userById(login.userId)
-  return login && user && { user, at: new Date(login.at * 1000), sid: login.sid }
+  return login && user && { user, at: new Date(login.at), sid: login.sid }
 }
 
 /** Under a new session id: an id that somebody planted before the login is worth nothing after it. */
@@ -48,7 +48,7 @@ export async function signIn(req: Request, user: User): Promise<void> {
   })
   req.session.login = {
     userId: user.id,
-    at: Math.floor(Date.now() / 1000),
+    at: Date.now(),
     sid: randomBytes(16).toString('base64url'),
   }
 }

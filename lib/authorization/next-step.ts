@@ -74,7 +74,8 @@ export function loginFault(request: AuthorizationRequest, login: Login | undefin
   return undefined
 }
 
-/** In whole seconds: many hosts keep no more. */
+/** Many hosts keep whole seconds only: then a login within the second of the start counts as one after it. */
 function isSince(start: Date, time: Date): boolean {
-  return time.getTime() >= Math.floor(start.getTime() / 1000) * 1000
+  const precision = time.getTime() % 1000 === 0 ? 1000 : 1
+  return time.getTime() >= Math.floor(start.getTime() / precision) * precision
 }

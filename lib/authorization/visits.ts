@@ -66,14 +66,9 @@ export function createVisits(services: {
     return found.split('.').slice(0, MOST).filter(isGood)
   }
 
-  /** Instead of what was to be set for this answer before. */
-  function remember(res: ServerResponse, visits: readonly string[]): void {
-    const others = [res.getHeader('Set-Cookie') ?? []]
-      .flat()
-      .map(String)
-      .filter((cookie) => !cookie.startsWith(`${NAME}=`))
+  function cookie(visits: readonly string[]): string {
     const maxAge = visits.length > 0 ? REMEMBERED_SECONDS : 0
-    res.setHeader('Set-Cookie', [...others, `${NAME}=${visits.join('.')}; Max-Age=${maxAge}; ${attributes}`])
+    return `${NAME}=${visits.join('.')}; Max-Age=${maxAge}; ${attributes}`
   }
 
   return {
@@ -87,18 +82,25 @@ export function createVisits(services: {
       head.write(name, 'base64url')
       head.writeUIntBE(now(), HASH, 6)
       const visit = Buffer.concat([head, macOf(keys[0] as (typeof keys)[number], head)]).toString('base64url')
-      remember(res, [visit, ...visits].slice(0, MOST))
+      setCookie(res, cookie([visit, ...visits].slice(0, MOST)))
       return new Date(now())
     },
 
     end(res, request) {
       const visits = visitsOf(res.req)
-      remember(
-        res,
-        visits.filter((visit) => !visit.startsWith(nameOf(request))),
-      )
+      const others = visits.filter((visit) => !visit.startsWith(nameOf(request)))
+      setCookie(res, others.length < visits.length ? cookie(others) : undefined)
     },
   }
+}
+
+/** In place of what was to be set with this answer, and beside the cookies of the host. */
+function setCookie(res: ServerResponse, cookie: string | undefined): void {
+  const set = [res.getHeader('Set-Cookie') ?? []].flat().map(String)
+  const others = set.filter((other) => !other.startsWith(`${NAME}=`))
+  const all = cookie === undefined ? others : [...others, cookie]
+  if (all.length > 0) res.setHeader('Set-Cookie', all)
+  else res.removeHeader('Set-Cookie')
 }
 
 /** 12 bytes of the hash fill 16 characters, with which the text of its visit begins. */

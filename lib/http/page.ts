@@ -28,8 +28,9 @@ export function pagePolicy(script?: string): string {
   return `default-src 'none'; style-src ${hashSource(STYLE)};${scripts} base-uri 'none'; frame-ancestors 'none'`
 }
 
+/** Line ends too: the parser of HTML would change them. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
+  return text.replace(/[&<>"'\r\n]/g, (char) => `&#${char.charCodeAt(0)};`)
 }
 
 /** Content Security Policy Level 3 §2.3.1. */

@@ -483,3 +483,31 @@ describe('the authorization endpoint', () => {
     expect(redirected(await answer(server, 'decision=allow'))).toHaveProperty('code')
   })
 })
+
+describe("the host's own error page", () => {
+  const bad = { redirect_uri: 'https://attacker.example' }
+
+  it('is shown where no client can be told (RFC 6749 §4.1.2.1)', async () => {
+    const server = fixture({
+      errorPage: (error, _req, res) => void res.status(error.status).send(`Sorry: ${error.code}`),
+    })
+    const { status, text, headers } = await server.authorize(bad)
+    expect({ status, text }).toEqual({ status: 400, text: 'Sorry: invalid_request' })
+    expect(headers).toMatchObject({ 'cache-control': 'no-store', 'x-frame-options': 'DENY' })
+    expect(server.events).toMatchObject([{ type: 'request.refused', status: 400, error: 'invalid_request' }])
+  })
+
+  it('leaves the plain one in place when it throws, and the operator is told', async () => {
+    const server = fixture({ errorPage: () => Promise.reject(new Error('no template')) })
+    expectErrorPage(await server.authorize(bad))
+    expect(server.events).toMatchObject([
+      { type: 'host.trouble', operation: 'errorPage' },
+      { type: 'request.refused', status: 400 },
+    ])
+  })
+
+  it('is not asked where the client can be told', async () => {
+    const server = fixture({ errorPage: () => Promise.reject(new Error('asked')) })
+    expectToldToClient(await server.authorize({ response_type: 'token' }), 'unsupported_response_type')
+  })
+})

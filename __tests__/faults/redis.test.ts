@@ -1,152 +1,23 @@
 // What becomes of requests when Redis is in trouble: 503 and another try, never invalid_grant, on which a client throws
-// its tokens away.
-import { once } from 'node:events'
-import { connect } from 'node:net'
+// its tokens away. Under load: under-load.test.ts.
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { type Reply, startServer, type TestServer } from '../processes/start-server'
 import { CALLBACK, CHALLENGE } from '../support/fixture'
-import { type RedisServer, startRedis } from '../support/redis-server'
-import { startProxy, type TcpProxy } from './tcp-proxy'
+import type { RedisServer } from '../support/redis-server'
+import { ALL, BACK_WITHIN, FAULTS, outcome, type Place, type RequestName, startPlace } from './redis-faults'
 
-/** Milliseconds within which each request is answered, and within which all is well again after the fault. */
-const ANSWERED_WITHIN = 1500
-const BACK_WITHIN = 2000
-
-interface Place {
-  readonly redis: RedisServer
-  readonly proxy: TcpProxy
-  /** A connection past the proxy. */
-  readonly admin: Redis
-}
-
-interface Fault {
-  readonly title: string
-  readonly args?: string[]
-  readonly begin: (place: Place) => unknown
-  readonly end: (place: Place) => unknown
-  /** What needs nothing that the fault takes away. */
-  readonly works?: RequestName[]
-}
-
-type RequestName = 'exchange' | 'rotate' | 'refresh' | 'revoke' | 'introspect' | 'authorize' | 'guarded'
-
-const ALL: RequestName[] = ['exchange', 'rotate', 'refresh', 'revoke', 'introspect', 'authorize', 'guarded']
-const READS: RequestName[] = ['introspect', 'guarded']
-const PERSISTENT = ['--appendonly', 'yes', '--appendfsync', 'always']
-
-const FAULTS: Fault[] = [
-  {
-    title: 'refuses connections',
-    args: PERSISTENT,
-    begin: ({ redis }) => redis.kill(),
-    end: ({ redis }) => redis.restart(),
-  },
-  {
-    title: 'is frozen (SIGSTOP)',
-    begin: ({ redis }) => redis.pause(),
-    end: ({ redis }) => redis.resume(),
-  },
-  {
-    title: 'answers after 5 s',
-    begin: ({ proxy }) => {
-      proxy.mode = 'slow'
-    },
-    end: ({ proxy }) => {
-      proxy.mode = 'pass'
-    },
-  },
-  {
-    title: 'loses the connection whenever it should answer',
-    begin: ({ proxy }) => {
-      proxy.mode = 'drop-replies'
-    },
-    end: ({ proxy }) => {
-      proxy.mode = 'pass'
-    },
-  },
-  {
-    title: 'has no memory left (OOM)',
-    begin: ({ admin }) => admin.config('SET', 'maxmemory', '1'),
-    end: ({ admin }) => admin.config('SET', 'maxmemory', '0'),
-    works: [...READS, 'revoke'],
-  },
-  {
-    title: 'has become a replica (READONLY)',
-    begin: ({ admin }) => admin.replicaof('127.0.0.1', '1'),
-    end: ({ admin }) => admin.replicaof('NO', 'ONE'),
-    works: READS,
-  },
-  {
-    title: 'is a replica without its primary (MASTERDOWN)',
-    args: ['--replica-serve-stale-data', 'no'],
-    begin: ({ admin }) => admin.replicaof('127.0.0.1', '1'),
-    end: ({ admin }) => admin.replicaof('NO', 'ONE'),
-  },
-  {
-    title: 'lacks the replicas that it must write to (NOREPLICAS)',
-    begin: ({ admin }) => admin.config('SET', 'min-replicas-to-write', '1'),
-    end: ({ admin }) => admin.config('SET', 'min-replicas-to-write', '0'),
-    works: READS,
-  },
-  {
-    title: "runs somebody's endless script (BUSY)",
-    args: ['--lua-time-limit', '20'],
-    begin: async ({ admin }) => {
-      void admin.eval('while true do end', 0).catch(() => {})
-      await delay(100)
-    },
-    // By hand: a client would first ask for INFO, which is refused as well.
-    end: async ({ redis }) => {
-      const socket = connect(redis.port, '127.0.0.1')
-      socket.write('SCRIPT KILL\r\n')
-      await once(socket, 'data')
-      socket.destroy()
-    },
-  },
-  {
-    title: 'has another password than ours (NOAUTH)',
-    begin: async ({ admin }) => {
-      await admin.config('SET', 'requirepass', 'changed')
-      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-    },
-    end: ({ admin }) => admin.config('SET', 'requirepass', ''),
-  },
-  {
-    title: 'forgets its scripts (SCRIPT FLUSH)',
-    begin: ({ admin }) => admin.script('FLUSH'),
-    end: () => {},
-    works: ALL,
-  },
-  {
-    title: 'drops idle connections',
-    begin: async ({ admin }) => {
-      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
-      await delay(20) // until the other end knows
-    },
-    end: () => {},
-    works: ALL,
-  },
-]
-
-const place = {} as { -readonly [Part in keyof Place]: Place[Part] }
+let place: Place
 let server: TestServer
 
-async function setUp(args: string[] = []): Promise<void> {
-  place.redis = await startRedis({ args })
-  place.proxy = await startProxy(place.redis.port)
-  place.admin = new Redis(place.redis.url, { retryStrategy: () => 50, disconnectTimeout: 50 }).on(
-    'error',
-    () => {},
-  )
+beforeEach(async () => {
+  place = await startPlace()
   server = await startServer({ redis: place.proxy.url })
-}
+})
 
 afterEach(async () => {
-  place.admin.disconnect()
-  place.proxy.close()
   await server.end()
-  await place.redis.stop()
+  await place.close()
 })
 
 const POST_CLIENT = { client_id: 'post', client_secret: 'post-secret' }
@@ -176,26 +47,6 @@ async function prepare(): Promise<Record<RequestName, () => Promise<Reply>>> {
     authorize: () => server.get(`/oauth/authorize?${query}`),
     guarded: () => server.get('/guarded', { authorization: `Bearer ${access_token}` }),
   }
-}
-
-/** What a reply says of its request, in one word. Whatever else is wrong with it makes it another word. */
-function outcome(request: RequestName, { status, headers, body, milliseconds }: Reply): string {
-  if (milliseconds > ANSWERED_WITHIN) return `${status} after ${milliseconds} ms`
-  const redirect = headers.location && new URL(headers.location).searchParams
-  if (request === 'authorize' && redirect) {
-    if (redirect.has('code')) return 'works'
-    return redirect.get('error') === 'temporarily_unavailable' ? 'unavailable' : `${redirect}`
-  }
-  if (status === 200 && body?.active !== false) return 'works'
-  const { error, ...rest } = body ?? {}
-  const unavailable =
-    status === 503 &&
-    headers['retry-after'] === '1' &&
-    headers['content-type'] === 'application/json; charset=utf-8' &&
-    headers['cache-control'] === 'no-store' &&
-    error === 'temporarily_unavailable' &&
-    Object.keys(rest).join() === 'error_description'
-  return unavailable ? 'unavailable' : `${status} ${JSON.stringify(headers)} ${JSON.stringify(body)}`
 }
 
 type Requests = Record<RequestName, () => Promise<Reply>>
@@ -254,8 +105,7 @@ async function expectNoHalfGrant({ admin }: Place): Promise<void> {
 }
 
 describe('while Redis is in trouble, requests are answered with 503 in time, and work again after it', () => {
-  it.each(FAULTS)('Redis $title', async ({ args, begin, end, works = [] }) => {
-    await setUp(args)
+  it.each(FAULTS)('Redis $title', async ({ begin, end, works = [] }) => {
     const requests = await prepare()
     await begin(place)
 
@@ -276,13 +126,12 @@ describe('while Redis is in trouble, requests are answered with 503 in time, and
   })
 
   it('Redis loads its data (LOADING)', async () => {
-    await setUp([...PERSISTENT, '--key-load-delay', '100'])
     const { redis, admin } = place
     const requests = await prepare()
     await admin.eval("for i = 1, 15000 do redis.call('SET', 'other:' .. i, i) end", 0)
 
     let restarting = true
-    const restarted = redis.restart().then(() => {
+    const restarted = redis.restart(['--key-load-delay', '100']).then(() => {
       restarting = false
     })
     let waves = 0
@@ -303,7 +152,6 @@ describe('while Redis is in trouble, requests are answered with 503 in time, and
   })
 
   it('Redis is frozen, and nothing that waits for it piles up', async () => {
-    await setUp()
     const { refresh } = await prepare()
     const many = async () => {
       const replies = await Promise.all(Array.from({ length: 300 }, refresh))

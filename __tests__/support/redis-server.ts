@@ -17,14 +17,15 @@ export interface RedisServer {
   /** Freezes the process: connections stay open, nothing is answered. */
   pause(): void
   resume(): void
-  /** Same port, same directory. Data survives only if `args` turn persistence on. */
-  restart(): Promise<void>
+  /** Same port, same directory. Data survives only if `args` turn persistence on; `more` are for this time only. */
+  restart(more?: string[]): Promise<void>
 }
 
 /** A real Redis on a free port of 127.0.0.1, without persistence unless `args` (`['--appendonly', 'yes']`) say otherwise. */
 export async function startRedis(options: { args?: string[] } = {}): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
-  const start = (port: number) => launch(port, directory, options.args ?? [])
+  const start = (port: number, more: string[] = []) =>
+    launch(port, directory, [...(options.args ?? []), ...more])
 
   let port = 0
   let server: ChildProcess | undefined
@@ -51,9 +52,9 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
     kill: (signal = 'SIGKILL') => end(current, signal),
     pause: () => void current.kill('SIGSTOP'),
     resume: () => void current.kill('SIGCONT'),
-    async restart() {
+    async restart(more) {
       await end(current, 'SIGTERM')
-      current = await start(port)
+      current = await start(port, more)
     },
   }
 }

@@ -45,6 +45,8 @@ export type {
 } from './resource-server/require-access-token'
 export { type MemoryStoreOptions, memoryStore } from './stores/memory'
 export { type RedisStoreOptions, redisStore } from './stores/redis'
+export type { RedisClusterOptions } from './stores/redis-client'
+export type { WaitForReplicas } from './stores/redis-replicas'
 export type {
   GrantFilter,
   GrantKey,

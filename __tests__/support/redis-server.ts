@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Redis } from 'ioredis'
 import { locate } from '../../scripts/requirements.mjs'
 
 export interface RedisServer {
@@ -21,11 +22,19 @@ export interface RedisServer {
   restart(more?: string[]): Promise<void>
 }
 
+export interface RedisServerOptions {
+  args?: string[]
+  /** The lines of a configuration file, for a server that writes into it: a sentinel. */
+  config?: string
+}
+
 /** A real Redis on a free port of 127.0.0.1, without persistence unless `args` (`['--appendonly', 'yes']`) say otherwise. */
-export async function startRedis(options: { args?: string[] } = {}): Promise<RedisServer> {
+export async function startRedis({ args = [], config }: RedisServerOptions = {}): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
-  const start = (port: number, more: string[] = []) =>
-    launch(port, directory, [...(options.args ?? []), ...more])
+  const file = join(directory, 'redis.conf')
+  if (config !== undefined) writeFileSync(file, config)
+  const first = config === undefined ? args : [file, ...args]
+  const start = (port: number, more: string[] = []) => launch(port, directory, [...first, ...more])
 
   let port = 0
   let server: ChildProcess | undefined
@@ -35,7 +44,9 @@ export async function startRedis(options: { args?: string[] } = {}): Promise<Red
     try {
       server = await start(port)
     } catch (error) {
-      if (attempt < 5 && /already in use/i.test(String(error))) continue
+      // Of a cluster, a second port has to be free as well, and in range: the one 10000 above.
+      if (attempt < 10 && /already in use|port number too high|failed listening/i.test(String(error)))
+        continue
       rmSync(directory, { recursive: true, force: true })
       throw error
     }
@@ -72,7 +83,9 @@ async function launch(port: number, directory: string, args: string[]): Promise<
     '--appendonly',
     'no',
   ]
-  const server = spawn(locate('redis-server'), [...settings, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  // A configuration file comes first.
+  const all = args[0]?.startsWith('/') ? [args[0], ...settings, ...args.slice(1)] : [...settings, ...args]
+  const server = spawn(locate('redis-server'), all, { stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
   for (const stream of [server.stdout, server.stderr]) {
     stream.on('data', (chunk) => {
@@ -139,4 +152,31 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   if (address === null || typeof address === 'string') throw new Error('no port')
   return address.port
+}
+
+/** Connections to several servers, past what is tested. They come back by themselves. */
+export function openAdmin(): { ask(server: RedisServer): Redis; close(): void } {
+  const connections = new Map<RedisServer, Redis>()
+  return {
+    ask(server) {
+      let connection = connections.get(server)
+      if (!connection) {
+        const settings = { retryStrategy: () => 50, disconnectTimeout: 50, enableReadyCheck: false }
+        connection = new Redis(server.url, settings).on('error', () => {})
+        connections.set(server, connection)
+      }
+      return connection
+    },
+    close() {
+      for (const connection of connections.values()) connection.disconnect()
+    },
+  }
+}
+
+export async function until(what: string, check: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 20_000
+  while (!(await check().catch(() => false))) {
+    if (performance.now() > deadline) throw new Error(`not ${what} after 20 s`)
+    await delay(20)
+  }
 }

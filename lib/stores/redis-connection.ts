@@ -1,168 +1,112 @@
-// The way to Redis: the host's own client, or a connection that the store opens. Either way a call is made now or not
-// at all. Nothing waits in a queue to be done long after the caller has given up.
-import { setTimeout as delay } from 'node:timers/promises'
-import { type Cluster, Redis, type RedisOptions } from 'ioredis'
+// The way to Redis: a client of the host's own, or one that is opened here and follows the primary.
+import type { Cluster, Redis } from 'ioredis'
+import { badOptions, isReadOnly, openRedis, type RedisAddress } from './redis-client'
+import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
+import { openSession, type RedisSession } from './redis-session'
 
-export interface RedisConnectionOptions {
-  readonly url?: string | undefined
+export interface RedisConnectionOptions extends RedisAddress {
   readonly client?: Redis | Cluster | undefined
-  readonly options?: RedisOptions | undefined
+  readonly waitForReplicas?: WaitForReplicas | undefined
   readonly onWarning?: ((code: string, message: string) => void) | undefined
 }
 
 export interface RedisConnection {
   /** Runs a script; the keys it touches come first. */
   run(script: ScriptName, ...keysAndArguments: (string | number)[]): Promise<unknown>
+  /** The same for what must not be lost with the primary. Where the host wants it, it waits for replicas. */
+  runSafely(script: ScriptName, ...keysAndArguments: (string | number)[]): Promise<unknown>
+  /** Where the host wants it, waits until replicas have all that was written before. @param unused A key of that slot. */
+  settle(unused: string): Promise<void>
   close(): Promise<void>
 }
 
-/** What Redis and Cluster have in common, as far as it is used here. */
-interface Client {
-  readonly status: string
-  connect(): Promise<void>
-  quit(): Promise<unknown>
-  disconnect(reconnect?: boolean): void
-  info(section: string): Promise<string>
-  defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
-  on(event: string, listener: (error: Error) => void): unknown
-  once(event: string, listener: () => void): unknown
-  off(event: string, listener: () => void): unknown
-}
-type Scripts = Record<string, (...keysAndArguments: (string | number)[]) => Promise<unknown>>
-
-/** Milliseconds that a call waits for a connection that is just being made. */
-const READY_WITHIN = 500
-
-/** Milliseconds after which a server that owes an answer is taken for dead. */
-const SILENT_AFTER = 1000
-
-/** Milliseconds in which `close` hopes for a goodbye. */
-const QUIT_WITHIN = 500
-
-/** The scripts become methods of the client, which may be the host's: they must not take the place of its own. */
-const METHOD_PREFIX = 'tokenStore:'
+/** Milliseconds between two looks for another primary. */
+const LOOK_AGAIN_AFTER = 1000
 
 export function connectRedis({
-  url,
   client: given,
-  options,
+  waitForReplicas,
   onWarning = (code, message) => process.emitWarning(message, { code }),
+  ...address
 }: RedisConnectionOptions): RedisConnection {
-  const client: Client = given ?? open(url, options)
-  let trouble: Error | undefined
+  refuseTwoPlaces({ client: given, ...address })
+  const open = () => {
+    const session = openSession(given ?? openRedis(address), given === undefined)
+    sessions.add(session)
+    return session
+  }
+  const sessions = new Set<RedisSession>()
+  let current = open()
+  const { client } = current
+  const replicas = waitForReplicas && writeToReplicas(client, waitForReplicas)
   let closing: Promise<void> | undefined
-  let readiness: Promise<void> | undefined
-
-  // Without a listener ioredis prints each failed attempt. The calls that fail for it reject, and name it as their cause.
-  if (!given) client.on('error', (error) => (trouble = withoutCommand(error)))
-
-  for (const [name, script] of Object.entries(SCRIPTS)) client.defineCommand(METHOD_PREFIX + name, script)
 
   const checkEviction = () => void warnOfEviction(client, onWarning)
   if (client.status === 'ready') checkEviction()
   else client.once('ready', checkEviction)
 
-  let heard = 0
-  let dropped = false
+  // A cluster tells by itself where a primary is, and a client of the host's own is the host's.
+  const following = given === undefined && address.cluster === undefined
+  let looked = Number.NEGATIVE_INFINITY
 
   /**
-   * A server that has gone silent is given up, so that what waits for it does not pile up. After one more look at what
-   * has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the server.
+   * The server has become a replica, and its name or the sentinels may lead to another by now. The old connection serves
+   * until there is a better one, and answers what it was asked.
    */
-  function awaitAnswer(): () => void {
-    if (given) return () => {}
-    const since = performance.now()
-    const giveUp = () => {
-      // Once for each connection, however many wait.
-      if (heard >= since || dropped) return
-      dropped = true
-      client.disconnect(true)
-    }
-    const timer = setTimeout(() => setImmediate(giveUp), SILENT_AFTER)
-    return () => {
-      heard = performance.now()
-      clearTimeout(timer)
-    }
-  }
-  let handshakeDone = () => {}
-  if (!given) {
-    client.on('connect', () => {
-      dropped = false
-      handshakeDone = awaitAnswer()
-    })
-    client.on('ready', () => handshakeDone())
-    client.on('close', () => handshakeDone())
+  async function lookForPrimary(): Promise<void> {
+    if (closing || performance.now() - looked < LOOK_AGAIN_AFTER) return
+    looked = performance.now()
+    const found = open()
+    const said = await found.info('replication').catch(() => '')
+    const [better, worse] = said.includes('role:master') && !closing ? [found, current] : [current, found]
+    current = better
+    await worse.close()
+    sessions.delete(worse)
   }
 
-  function untilReady(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onReady = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(() => {
-        client.off('ready', onReady)
-        reject(new Error('Redis is not connected.', { cause: trouble }))
-      }, READY_WITHIN)
-      client.once('ready', onReady)
-      if (client.status === 'wait') client.connect().catch(() => {})
+  /** A read-only server has done nothing, and says so. */
+  async function noticing<T>(call: Promise<T>): Promise<T> {
+    return call.catch((error: unknown) => {
+      if (following && isReadOnly(error)) void lookForPrimary()
+      throw error
     })
   }
 
   async function end(): Promise<void> {
     client.off('ready', checkEviction)
-    if (given) return
-    const goodbye = client.status === 'ready' ? client.quit().then(Boolean, () => false) : false
-    const left = await Promise.race([goodbye, delay(QUIT_WITHIN, false, { ref: false })])
-    if (!left) client.disconnect()
+    await replicas?.close()
+    await Promise.all([...sessions].map((session) => session.close()))
+  }
+
+  const run = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
+    noticing(current.run(script, keysAndArguments))
+
+  const runSafely = async (script: ScriptName, ...keysAndArguments: (string | number)[]) => {
+    if (!replicas) return run(script, ...keysAndArguments)
+    if (closing) throw new Error('The connection to Redis is closed.')
+    return noticing(replicas.run(SCRIPTS[script], keysAndArguments))
   }
 
   return {
-    async run(script, ...keysAndArguments) {
-      if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
-      if (client.status !== 'ready') {
-        // One listener for all who wait, however many they are.
-        readiness ??= untilReady().finally(() => (readiness = undefined))
-        await readiness
-      }
-      const method = (client as unknown as Scripts)[METHOD_PREFIX + script]
-      const answered = awaitAnswer()
-      try {
-        return await method?.apply(client, keysAndArguments)
-      } catch (error) {
-        throw withoutCommand(error)
-      } finally {
-        answered()
-      }
+    run,
+    runSafely,
+    async settle(unused) {
+      if (replicas) await runSafely('touch', unused)
     },
-
     close: () => (closing ??= end()),
   }
 }
 
-/** ioredis adds the command with its arguments: what a grant says, or the password. Neither is for logs. */
-function withoutCommand<E>(error: E): E {
-  if (error instanceof Error) Reflect.deleteProperty(error, 'command')
-  return error
-}
-
-function open(url: string | undefined, options: RedisOptions = {}): Redis {
-  const settings = {
-    host: '127.0.0.1',
-    // Within two seconds of its return, Redis is in use again.
-    connectTimeout: 1500,
-    maxLoadingRetryTime: 500,
-    retryStrategy: (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500),
-    disconnectTimeout: 100,
-    ...options,
-    // A command that cannot be sent or loses its answer is the caller's to judge.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    replyMapping: 'legacy' as const,
-  }
-  return url === undefined ? new Redis(settings) : new Redis(url, settings)
+function refuseTwoPlaces({ url, options, cluster, client }: RedisConnectionOptions): void {
+  const places = { url, 'options.sentinels': options?.sentinels, cluster, client, options: client && options }
+  const given = Object.entries(places).filter(([, value]) => value !== undefined)
+  if (given.length <= 1) return
+  throw badOptions(
+    given.map(([name]) => name).join(' and '),
+    'are given together.',
+    'Name one Redis: by url, options, cluster, or a client, which has its own options.',
+  )
 }
 
 /**
@@ -171,7 +115,7 @@ function open(url: string | undefined, options: RedisOptions = {}): Redis {
  * services forbid the latter.
  */
 async function warnOfEviction(
-  client: Client,
+  client: { info(section: string): Promise<string> },
   onWarning: (code: string, message: string) => void,
 ): Promise<void> {
   const memory = await client.info('memory').catch(() => '') // not allowed to ask, or gone again: nothing to say

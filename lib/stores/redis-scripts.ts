@@ -109,6 +109,15 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('DEL', KEYS[1])
 `
 
+/**
+ * KEYS: a key that nobody uses. Whoever has this write has all that was written before. Deleting once more what is gone
+ * writes nothing, and cannot be waited for.
+ */
+const TOUCH = `
+redis.call('SET', KEYS[1], '')
+redis.call('DEL', KEYS[1])
+`
+
 /** KEYS: index. Members and scores from a score on: as many as asked for, and besides all that share that first score. */
 const PAGE = `
 local from, count = ARGV[1], tonumber(ARGV[2])
@@ -137,6 +146,7 @@ export const SCRIPTS = {
   find: { lua: RECORD + FIND, numberOfKeys: 1 },
   advance: { lua: RECORD + ADVANCE, numberOfKeys: 1 },
   revoke: { lua: REVOKE, numberOfKeys: 2 },
+  touch: { lua: TOUCH, numberOfKeys: 1 },
   page: { lua: PAGE, numberOfKeys: 1 },
   forget: { lua: FORGET, numberOfKeys: 1 },
   put: { lua: PUT, numberOfKeys: 1 },

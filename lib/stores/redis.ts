@@ -18,10 +18,17 @@ import {
 export interface RedisStoreOptions {
   /** Such as `rediss://user:password@redis.example.com:6380/0`; `redis://127.0.0.1:6379` unless told. */
   readonly url?: RedisConnectionOptions['url']
-  /** A client of the host's own, from ioredis, instead of `url` and `options`. It is never closed here. */
-  readonly client?: RedisConnectionOptions['client']
-  /** Options of ioredis for the connection that is opened here. */
+  /** Options of ioredis for the connections that are opened here. With `sentinels` and `name`, they say where to. */
   readonly options?: RedisConnectionOptions['options']
+  /** A cluster: some of its `nodes`, and options of ioredis for it. */
+  readonly cluster?: RedisConnectionOptions['cluster']
+  /** A client of the host's own, from ioredis: `Redis` or `Cluster`. It is never closed here. */
+  readonly client?: RedisConnectionOptions['client']
+  /**
+   * Redeeming a code and revoking are done only when so many replicas have it. Unconfirmed in time, the call rejects. A
+   * move that is no redemption does not wait: if it is lost, the client's next refresh makes up for it.
+   */
+  readonly waitForReplicas?: RedisConnectionOptions['waitForReplicas']
   /** What all keys begin with; `oauth:` unless told. */
   readonly prefix?: string | undefined
   /** Told once when this Redis may drop grants on its own; a warning of the process unless told. */
@@ -51,6 +58,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   // The partition in braces decides the slot on a cluster: a subject's grants and their index share one.
   const grantName = (key: GrantKey) => `${prefix}{${partitionOf(key)}}${idOf(key)}`
   const indexName = (subject: string) => `${prefix}{${partitionOf(subject)}}s${idOf(subject)}`
+  const unusedName = (name: GrantKey | string) => `${prefix}{${partitionOf(name)}}w`
   const shortLivedName = (key: string) => `${prefix}k:${key}`
 
   async function find(key: GrantKey): Promise<StoredGrant | undefined> {
@@ -71,7 +79,9 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   }
 
   async function remove(key: GrantKey, subject: string, member: string): Promise<boolean> {
-    return isOne(await redis.run('revoke', grantName(key), indexName(subject), member))
+    const removed = isOne(await redis.runSafely('revoke', grantName(key), indexName(subject), member))
+    if (!removed) await redis.settle(unusedName(key))
+    return removed
   }
 
   /** The index remembers grants a little longer than they live: what is gone is dropped from it here. */
@@ -117,7 +127,9 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
     )
     const inOrder = others.sort((a, b) => Math.min(a.link, 1) - Math.min(b.link, 1) || b.age - a.age)
     const tooMany = inOrder.slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))
-    await Promise.all(tooMany.map(({ key }) => remove(key, subject, memberOf(key, client))))
+    const drop = (key: GrantKey) =>
+      redis.run('revoke', grantName(key), indexName(subject), memberOf(key, client))
+    await Promise.all(tooMany.map(({ key }) => drop(key)))
   }
 
   return {
@@ -143,12 +155,16 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
     },
 
     async advance(key: GrantKey, from: number, { op, to, expiresIn }: GrantMove): Promise<boolean> {
-      return isOne(await redis.run('advance', grantName(key), from, to, op, milliseconds(expiresIn)))
+      // A chain that has left link 0 can be made up for by what its holder has. Link 0 could be spent a second time.
+      const run = from === 0 ? redis.runSafely : redis.run
+      return isOne(await run('advance', grantName(key), from, to, op, milliseconds(expiresIn)))
     },
 
     async revoke(key: GrantKey): Promise<boolean> {
       const grant = await find(key)
-      return grant ? remove(key, grant.subject, memberOf(key, grant.client)) : false
+      if (grant) return remove(key, grant.subject, memberOf(key, grant.client))
+      await redis.settle(unusedName(key))
+      return false
     },
 
     async list(subject: string, { limit = 100, after }: Page = {}): Promise<GrantPage> {
@@ -168,6 +184,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
         count += removed.filter(Boolean).length
         after = page.next
       } while (after !== undefined)
+      if (count === 0) await redis.settle(unusedName(subject))
       return count
     },
 

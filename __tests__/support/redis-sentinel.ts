@@ -1,0 +1,95 @@
+// A primary, two replicas, and three sentinels that promote one of them when the primary is gone.
+import type { Redis } from 'ioredis'
+import { openAdmin, type RedisServer, startRedis, until } from './redis-server'
+
+export interface RedisSentinel {
+  /** As ioredis takes them, with `name`. */
+  readonly sentinels: { host: string; port: number }[]
+  readonly name: string
+  /** Whom the sentinels name. */
+  primary(): Promise<RedisServer>
+  replicas(): Promise<RedisServer[]>
+  /** Asks one of the servers, over a connection that is kept. */
+  ask(server: RedisServer): Redis
+  /** Resolves when another server than this one is the primary, and answers as such. */
+  failedOver(from: RedisServer): Promise<void>
+  /** Resolves when all three servers are up, and two of them follow the primary. */
+  healed(): Promise<void>
+  stop(): Promise<void>
+}
+
+const NAME = 'main'
+
+export async function startSentinel(): Promise<RedisSentinel> {
+  const args = ['--repl-diskless-sync-delay', '0', '--repl-ping-replica-period', '1', '--repl-timeout', '3']
+  const first = await startRedis({ args })
+  const others = await Promise.all(
+    [1, 2].map(() => startRedis({ args: [...args, '--replicaof', '127.0.0.1', `${first.port}`] })),
+  )
+  const servers = [first, ...others]
+
+  const config = [
+    `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
+    `sentinel down-after-milliseconds ${NAME} 500`,
+    `sentinel failover-timeout ${NAME} 2000`,
+    `sentinel parallel-syncs ${NAME} 2`,
+  ].join('\n')
+  const watchers = await Promise.all([1, 2, 3].map(() => startRedis({ args: ['--sentinel'], config })))
+
+  const { ask, close } = openAdmin()
+
+  // They look at each other and at the servers every so many milliseconds. Tests have no time for the usual ones.
+  const periods = ['info-period', '200', 'ask-period', '100', 'publish-period', '100', 'ping-period', '100']
+  await Promise.all(watchers.map((watcher) => ask(watcher).call('SENTINEL', 'DEBUG', ...periods)))
+
+  async function primary(): Promise<RedisServer> {
+    const named = (await ask(watchers[0] as RedisServer).call(
+      'SENTINEL',
+      'GET-MASTER-ADDR-BY-NAME',
+      NAME,
+    )) as string[]
+    const found = servers.find(({ port }) => `${port}` === named[1])
+    if (!found) throw new Error(`no server at ${named}`)
+    return found
+  }
+
+  const isPrimary = async (server: RedisServer) =>
+    (await ask(server).info('replication')).includes('role:master')
+
+  async function isHealed(): Promise<boolean> {
+    const info = await ask(await primary()).info('replication')
+    if (!info.includes('role:master') || info.split('state=online').length !== 3) return false
+    const seen = await Promise.all(
+      watchers.map(async (watcher) => {
+        const master = (await ask(watcher).call('SENTINEL', 'MASTER', NAME)) as string[]
+        const field = (name: string) => master[master.indexOf(name) + 1]
+        return `${field('num-slaves')} ${field('num-other-sentinels')} ${field('flags')} ${field('port')}`
+      }),
+    )
+    return seen.every((one) => one === `2 2 master ${seen[0]?.split(' ')[3]}`)
+  }
+
+  const sentinel: RedisSentinel = {
+    name: NAME,
+    sentinels: watchers.map(({ port }) => ({ host: '127.0.0.1', port })),
+    primary,
+    async replicas() {
+      const first = await primary()
+      return servers.filter((server) => server !== first)
+    },
+    ask,
+    async failedOver(from) {
+      await until('failed over', async () => {
+        const now = await primary()
+        return now !== from && (await isPrimary(now))
+      })
+    },
+    healed: () => until('healed', isHealed),
+    async stop() {
+      close()
+      await Promise.all([...watchers, ...servers].map((server) => server.stop()))
+    },
+  }
+  await sentinel.healed()
+  return sentinel
+}

@@ -1,0 +1,90 @@
+// The clients of ioredis that a store opens itself: for one server, for the primary that sentinels name, for a cluster.
+import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
+import { ConfigError } from '../errors'
+
+/** Some nodes of a cluster, from which the others are learned, and options of ioredis for it. */
+export interface RedisClusterOptions extends Omit<ClusterOptions, 'redisOptions'> {
+  readonly nodes: ClusterNode[]
+}
+
+/** Which Redis. The parts are described where a user gives them, in redis.ts. */
+export interface RedisAddress {
+  readonly url?: string | undefined
+  readonly options?: RedisOptions | undefined
+  readonly cluster?: RedisClusterOptions | undefined
+}
+
+const backOff = (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500)
+
+const DEFAULTS: RedisOptions = {
+  // Within two seconds of its return, Redis is in use again.
+  connectTimeout: 1500,
+  maxLoadingRetryTime: 500,
+  retryStrategy: backOff,
+  // A sentinel that has gone silent is given up, and another asked.
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: backOff,
+  // A primary that was cut off comes back as if nothing had happened, until it is told. A connection that has lasted
+  // through it must hear of the new one from the sentinels.
+  failoverDetector: true,
+  disconnectTimeout: 100,
+}
+
+/** Whatever the host says: a command that cannot be sent, or loses its answer, is the caller's to judge. */
+const SETTLED = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  replyMapping: 'legacy',
+  // With it, a client of a cluster misreads which node has which slots.
+  stringNumbers: false,
+} as const
+
+/** For a connection that is used until it is lost, and never connected again. */
+export const USED_ONCE = {
+  ...SETTLED,
+  connectTimeout: 500,
+  disconnectTimeout: 100,
+  retryStrategy: null,
+  reconnectOnError: () => false,
+  sentinelCommandTimeout: 500,
+  sentinelRetryStrategy: () => null,
+  failoverDetector: false,
+  enableReadyCheck: true,
+  enableAutoPipelining: false,
+  lazyConnect: true,
+  readOnly: false,
+} as const
+
+export function openRedis({ url, options, cluster }: RedisAddress): Redis | Cluster {
+  if (cluster) return openCluster(cluster, options)
+  const settings = { host: '127.0.0.1', ...DEFAULTS, ...options, ...SETTLED }
+  return url === undefined ? new Redis(settings) : new Redis(url, settings)
+}
+
+function openCluster({ nodes, ...cluster }: RedisClusterOptions, options: RedisOptions = {}): Cluster {
+  return new Cluster(nodes, {
+    clusterRetryStrategy: backOff,
+    slotsRefreshTimeout: 500,
+    // While a slot is moved, or has no primary: together less than the caller waits.
+    retryDelayOnTryAgain: 40,
+    retryDelayOnClusterDown: 40,
+    maxRedirections: 12,
+    ...cluster,
+    // For a node just met, while it is being connected. The cluster itself is only asked when it is ready.
+    enableOfflineQueue: true,
+    // What was lost with its connection is not sent again.
+    retryDelayOnFailover: 0,
+    // A node that has gone silent is given up, so that what waits for it does not pile up.
+    redisOptions: { ...DEFAULTS, connectTimeout: 500, socketTimeout: 1000, ...options, ...SETTLED },
+  })
+}
+
+export function badOptions(option: string, fault: string, remedy: string): ConfigError {
+  return new ConfigError('bad_redis_options', option, fault, remedy)
+}
+
+/** Whether a server refused a write because it is a replica. A script puts words of its own before what Redis says. */
+export function isReadOnly(error: unknown): boolean {
+  return /\bREADONLY /.test((error as Error).message)
+}

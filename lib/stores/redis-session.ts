@@ -1,0 +1,144 @@
+// One client of ioredis. A call is made as soon as the client is ready, which is soon, or not at all: nothing waits in a
+// queue to be done long after the caller has given up.
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Cluster, Redis } from 'ioredis'
+import { SCRIPTS, type ScriptName } from './redis-scripts'
+
+export type Arguments = readonly (string | number)[]
+
+export interface RedisSession {
+  readonly client: Redis | Cluster
+  /** Runs a script; the keys it touches come first. */
+  run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown>
+  /** A section of what the server says of itself. */
+  info(section: string): Promise<string>
+  /** Ends what was opened here, once what is under way is answered. May be called twice. */
+  close(): Promise<void>
+}
+
+/** What Redis and Cluster have in common, as far as it is used here. */
+interface Client {
+  readonly status: string
+  connect(): Promise<void>
+  quit(): Promise<unknown>
+  disconnect(reconnect?: boolean): void
+  info(section: string): Promise<string>
+  defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
+  on(event: string, listener: (error: Error) => void): unknown
+  once(event: string, listener: () => void): unknown
+  off(event: string, listener: () => void): unknown
+}
+type Scripts = Record<string, (...keysAndArguments: Arguments) => Promise<unknown>>
+
+/** Milliseconds that a call waits for a connection that is just being made. */
+const READY_WITHIN = 500
+
+/** Milliseconds after which a server that owes an answer is taken for dead. */
+const SILENT_AFTER = 1000
+
+/** Milliseconds in which `close` hopes for a goodbye. */
+const QUIT_WITHIN = 500
+
+/** The scripts become methods of the client, which may be the host's: they must not take the place of its own. */
+const METHOD_PREFIX = 'tokenStore:'
+
+/** @param own Whether the client was opened for this session alone. The host's is neither watched nor closed. */
+export function openSession(redis: Redis | Cluster, own: boolean): RedisSession {
+  const client: Client = redis
+  let trouble: Error | undefined
+  let closing: Promise<void> | undefined
+  let readiness: Promise<void> | undefined
+
+  // Without a listener ioredis prints each failed attempt. The calls that fail for it reject, and name it as their cause.
+  if (own) client.on('error', (error) => (trouble = withoutCommand(error)))
+
+  for (const [name, script] of Object.entries(SCRIPTS)) client.defineCommand(METHOD_PREFIX + name, script)
+
+  // A cluster has its own way, for each of its nodes.
+  const watching = own && !('nodes' in redis)
+  let heard = 0
+  let dropped = false
+
+  /**
+   * A server that has gone silent is given up, so that what waits for it does not pile up. After one more look at what
+   * has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the server.
+   */
+  function awaitAnswer(): () => void {
+    if (!watching) return () => {}
+    const since = performance.now()
+    const giveUp = () => {
+      // Once for each connection, however many wait.
+      if (heard >= since || dropped) return
+      dropped = true
+      client.disconnect(true)
+    }
+    const timer = setTimeout(() => setImmediate(giveUp), SILENT_AFTER)
+    return () => {
+      heard = performance.now()
+      clearTimeout(timer)
+    }
+  }
+  let handshakeDone = () => {}
+  if (watching) {
+    client.on('connect', () => {
+      dropped = false
+      handshakeDone = awaitAnswer()
+    })
+    client.on('ready', () => handshakeDone())
+    client.on('close', () => handshakeDone())
+  }
+
+  function untilReady(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onReady = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        client.off('ready', onReady)
+        reject(new Error('Redis is not connected.', { cause: trouble }))
+      }, READY_WITHIN)
+      client.once('ready', onReady)
+      if (client.status === 'wait') client.connect().catch(() => {})
+    })
+  }
+
+  async function call<T>(send: () => Promise<T>): Promise<T> {
+    if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
+    if (client.status !== 'ready') {
+      // One listener for all who wait, however many they are.
+      readiness ??= untilReady().finally(() => (readiness = undefined))
+      await readiness
+    }
+    const answered = awaitAnswer()
+    try {
+      return await send()
+    } catch (error) {
+      throw withoutCommand(error)
+    } finally {
+      answered()
+    }
+  }
+
+  async function end(): Promise<void> {
+    if (!own) return
+    const goodbye = client.status === 'ready' ? client.quit().then(Boolean, () => false) : false
+    const left = await Promise.race([goodbye, delay(QUIT_WITHIN, false, { ref: false })])
+    // A goodbye leaves the connections to sentinels open.
+    if (!left || watching) client.disconnect()
+  }
+
+  return {
+    client: redis,
+    run: (script, keysAndArguments) =>
+      call(async () => (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments)),
+    info: (section) => call(() => client.info(section)),
+    close: () => (closing ??= end()),
+  }
+}
+
+/** ioredis adds the command with its arguments: what a grant says, or the password. Neither is for logs. */
+function withoutCommand<E>(error: E): E {
+  if (error instanceof Error) Reflect.deleteProperty(error, 'command')
+  return error
+}

@@ -12,14 +12,20 @@ export type ProxyMode = 'pass' | 'slow' | 'drop-replies' | 'drop-commands'
 export interface TcpProxy {
   readonly url: string
   mode: ProxyMode
+  /** Where new connections lead; those that are open stay where they are. */
+  port: number
+  /** How many connections were ever made. */
+  readonly connections: number
   close(): void
 }
 
 /** Stands between a Redis and its client, to spoil the way between them. */
 export async function startProxy(port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
+  let connections = 0
   const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1')
+    connections++
+    const upstream = connect(proxy.port, '127.0.0.1')
     const cut = () => {
       for (const socket of [client, upstream]) {
         socket.destroy()
@@ -51,6 +57,10 @@ export async function startProxy(port: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`,
     mode: 'pass',
+    port,
+    get connections() {
+      return connections
+    },
     close() {
       server.close()
       for (const socket of sockets) socket.destroy()

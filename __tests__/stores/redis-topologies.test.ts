@@ -109,7 +109,9 @@ describe('sentinels', () => {
       own?.on('error', () => {})
       const server = serverOn(own ? { client: own } : named())
       const code = await server.code()
-      const users = startUsers(server, await tokensFor(server, 10))
+      const tokens = await tokensFor(server, 10)
+      await redis.replicated()
+      const users = startUsers(server, tokens)
       await delay(200)
 
       const killed = await killPrimary()
@@ -135,6 +137,7 @@ describe('sentinels', () => {
     const server = serverOn(named())
     const { refresh_token: before } = await server.tokens()
     const elsewhere = serverOn(named())
+    await redis.replicated()
     const first = await redis.primary()
     first.pause() // and nobody asks it for anything meanwhile
     await redis.failedOver(first)

@@ -11,6 +11,8 @@ export interface RedisSentinel {
   replicas(): Promise<RedisServer[]>
   /** Asks one of the servers, over a connection that is kept. */
   ask(server: RedisServer): Redis
+  /** Resolves when both replicas have all that was written until now. */
+  replicated(): Promise<void>
   /** Resolves when another server than this one is the primary, and answers as such. */
   failedOver(from: RedisServer): Promise<void>
   /** Resolves when all three servers are up, and two of them follow the primary. */
@@ -78,6 +80,12 @@ export async function startSentinel(): Promise<RedisSentinel> {
       return servers.filter((server) => server !== first)
     },
     ask,
+    replicated: () =>
+      until('replicated', async () => {
+        const admin = ask(await primary())
+        await admin.set('replicated', '')
+        return (await admin.wait(2, 1000)) === 2
+      }),
     async failedOver(from) {
       await until('failed over', async () => {
         const now = await primary()

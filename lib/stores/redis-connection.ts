@@ -1,8 +1,8 @@
 // The way to Redis: a client of the host's own, or one that is opened here and follows the primary.
 import type { Cluster, Redis } from 'ioredis'
 import { badOptions, isReadOnly, openRedis, type RedisAddress } from './redis-client'
-import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
-import { SCRIPTS, type ScriptName } from './redis-scripts'
+import type { WaitForReplicas } from './redis-replicas'
+import type { ScriptName } from './redis-scripts'
 import { openSession, type RedisSession } from './redis-session'
 
 export interface RedisConnectionOptions extends RedisAddress {
@@ -32,14 +32,13 @@ export function connectRedis({
 }: RedisConnectionOptions): RedisConnection {
   refuseTwoPlaces({ client: given, ...address })
   const open = () => {
-    const session = openSession(given ?? openRedis(address), given === undefined)
+    const session = openSession(given ?? openRedis(address), given === undefined, waitForReplicas)
     sessions.add(session)
     return session
   }
   const sessions = new Set<RedisSession>()
   let current = open()
   const { client } = current
-  const replicas = waitForReplicas && writeToReplicas(client, waitForReplicas)
   let closing: Promise<void> | undefined
 
   const checkEviction = () => void warnOfEviction(client, onWarning)
@@ -75,24 +74,20 @@ export function connectRedis({
 
   async function end(): Promise<void> {
     client.off('ready', checkEviction)
-    await replicas?.close()
     await Promise.all([...sessions].map((session) => session.close()))
   }
 
   const run = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
     noticing(current.run(script, keysAndArguments))
 
-  const runSafely = async (script: ScriptName, ...keysAndArguments: (string | number)[]) => {
-    if (!replicas) return run(script, ...keysAndArguments)
-    if (closing) throw new Error('The connection to Redis is closed.')
-    return noticing(replicas.run(SCRIPTS[script], keysAndArguments))
-  }
+  const runSafely = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
+    noticing(current.runSafely(script, keysAndArguments))
 
   return {
     run,
     runSafely,
     async settle(unused) {
-      if (replicas) await runSafely('touch', unused)
+      if (waitForReplicas) await runSafely('touch', unused)
     },
     close: () => (closing ??= end()),
   }

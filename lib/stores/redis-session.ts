@@ -2,6 +2,7 @@
 // queue to be done long after the caller has given up.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
+import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
 
 export type Arguments = readonly (string | number)[]
@@ -10,6 +11,8 @@ export interface RedisSession {
   readonly client: Redis | Cluster
   /** Runs a script; the keys it touches come first. */
   run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown>
+  /** The same for what must not be lost with the primary. Where the host wants it, it waits for replicas. */
+  runSafely(script: ScriptName, keysAndArguments: Arguments): Promise<unknown>
   /** A section of what the server says of itself. */
   info(section: string): Promise<string>
   /** Ends what was opened here, once what is under way is answered. May be called twice. */
@@ -43,8 +46,13 @@ const QUIT_WITHIN = 500
 const METHOD_PREFIX = 'tokenStore:'
 
 /** @param own Whether the client was opened for this session alone. The host's is neither watched nor closed. */
-export function openSession(redis: Redis | Cluster, own: boolean): RedisSession {
+export function openSession(
+  redis: Redis | Cluster,
+  own: boolean,
+  waitForReplicas: WaitForReplicas | undefined,
+): RedisSession {
   const client: Client = redis
+  const replicas = waitForReplicas && writeToReplicas(redis, waitForReplicas)
   let trouble: Error | undefined
   let closing: Promise<void> | undefined
   let readiness: Promise<void> | undefined
@@ -103,8 +111,12 @@ export function openSession(redis: Redis | Cluster, own: boolean): RedisSession 
     })
   }
 
-  async function call<T>(send: () => Promise<T>): Promise<T> {
+  function refuseWhenClosed(): void {
     if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
+  }
+
+  async function call<T>(send: () => Promise<T>): Promise<T> {
+    refuseWhenClosed()
     if (client.status !== 'ready') {
       // One listener for all who wait, however many they are.
       readiness ??= untilReady().finally(() => (readiness = undefined))
@@ -120,7 +132,11 @@ export function openSession(redis: Redis | Cluster, own: boolean): RedisSession 
     }
   }
 
+  const run: RedisSession['run'] = (script, keysAndArguments) =>
+    call(async () => (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments))
+
   async function end(): Promise<void> {
+    await replicas?.close()
     if (!own) return
     const goodbye = client.status === 'ready' ? client.quit().then(Boolean, () => false) : false
     const left = await Promise.race([goodbye, delay(QUIT_WITHIN, false, { ref: false })])
@@ -130,8 +146,14 @@ export function openSession(redis: Redis | Cluster, own: boolean): RedisSession 
 
   return {
     client: redis,
-    run: (script, keysAndArguments) =>
-      call(async () => (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments)),
+    run,
+    async runSafely(script, keysAndArguments) {
+      if (!replicas) return run(script, keysAndArguments)
+      refuseWhenClosed()
+      return replicas.run(SCRIPTS[script], keysAndArguments).catch((error) => {
+        throw withoutCommand(error)
+      })
+    },
     info: (section) => call(() => client.info(section)),
     close: () => (closing ??= end()),
   }

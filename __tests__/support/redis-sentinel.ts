@@ -33,15 +33,17 @@ export async function startSentinel(): Promise<RedisSentinel> {
   const config = [
     `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
     `sentinel down-after-milliseconds ${NAME} 500`,
-    `sentinel failover-timeout ${NAME} 2000`,
+    `sentinel failover-timeout ${NAME} 1000`,
     `sentinel parallel-syncs ${NAME} 2`,
   ].join('\n')
   const watchers = await Promise.all([1, 2, 3].map(() => startRedis({ args: ['--sentinel'], config })))
 
   const { ask, close } = openAdmin()
 
-  // They look at each other and at the servers every so many milliseconds. Tests have no time for the usual ones.
+  // They look at each other and at the servers every so many milliseconds. Tests have no time for the usual ones, nor for
+  // the pause of half a minute that sentinels make when the machine was too busy for them.
   const periods = ['info-period', '200', 'ask-period', '100', 'publish-period', '100', 'ping-period', '100']
+  periods.push('election-timeout', '1000', 'tilt-trigger', '10000', 'tilt-period', '1000')
   await Promise.all(watchers.map((watcher) => ask(watcher).call('SENTINEL', 'DEBUG', ...periods)))
 
   async function primary(): Promise<RedisServer> {

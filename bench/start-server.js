@@ -1,0 +1,45 @@
+// Starts one server in a process of its own, pinned to a core.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const PROCESS = fileURLToPath(new URL('server-process.js', import.meta.url))
+
+/** `cores` as taskset has them. */
+export async function startServer(server, options, { cores = '0', nodeArguments = [] } = {}) {
+  const command = [process.execPath, ...nodeArguments, PROCESS]
+  const child = spawn('taskset', ['-c', cores, ...command], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  let stopping = false
+  child.once('exit', (code, signal) => {
+    if (!stopping) throw new Error(`the server ${server} ended by itself: ${signal ?? code}`)
+  })
+  child.send({ server, options })
+  const [{ port, path }] = await once(child, 'message')
+
+  async function ask(command, given = {}) {
+    child.send({ command, ...given })
+    const [{ result }] = await once(child, 'message')
+    return result
+  }
+
+  return {
+    port,
+    path,
+    pid: child.pid,
+    issueCodes: (subjects) => ask('issueCodes', { subjects }),
+    measure: () => ask('measure'),
+    measured: () => ask('measured'),
+    /** In bytes, the most that it ever had. */
+    peakMemory: () =>
+      Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) * 1024,
+    async stop() {
+      stopping = true
+      const gone = once(child, 'exit')
+      child.disconnect()
+      await gone
+    },
+  }
+}

@@ -319,6 +319,33 @@ const FAULTS: readonly Fault[] = [
       'ASCII',
     ],
   ),
+  ['a list for scopeClaims', { scopeClaims: [] }, 'bad_scope_claims', 'scopeClaims', 'member_since'],
+  ['a string for scopeClaims', { scopeClaims: 'email' }, 'bad_scope_claims', 'scopeClaims', 'member_since'],
+  [
+    'claims of a scope that the server does not know',
+    { scopeClaims: { membership: ['member_since'] } },
+    'bad_scope_claims',
+    'scopeClaims.membership',
+    'Add the word to scopes',
+  ],
+  ...['openid', 'offline_access', 'email'].map(
+    (word): Fault => [
+      `claims of ${word}, which OpenID Connect defines (OIDC Core §5.4, §11)`,
+      { scopes: ['openid', 'offline_access', 'email'], scopeClaims: { [word]: ['name'] } },
+      'bad_scope_claims',
+      `scopeClaims.${word}`,
+      'of your own',
+    ],
+  ),
+  ...['member_since', [''], [1]].map(
+    (names): Fault => [
+      `${JSON.stringify(names)} for the claims of a scope`,
+      { scopes: ['membership'], scopeClaims: { membership: names } },
+      'bad_scope_claims',
+      'scopeClaims.membership',
+      'Give a list',
+    ],
+  ),
   ['pkce: false', { pkce: false }, 'unknown_value', 'pkce', 'always, public'],
   ['rotate: true', { rotate: true }, 'unknown_value', 'rotate', 'always, public, never'],
 

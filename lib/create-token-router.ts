@@ -18,6 +18,7 @@ import { jwksEndpoint } from './endpoints/jwks'
 import { endpointUrl, metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
+import { userinfoEndpoint } from './endpoints/userinfo'
 import { createEmitter, type OnEvent } from './events'
 import { createAccountFor } from './grants/account'
 import { createFindToken } from './grants/find-token'
@@ -110,7 +111,8 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const issueCode = createIssueCode({ issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit })
   const deny = createDenyRequest(respondTo, emit)
 
-  const { codeReplaySeconds } = options
+  const { audience, codeReplaySeconds } = options
+  const accountFor = createAccountFor(options.findAccount, options.scopeClaims, emit)
   const rotates = rotation(options)
   const contextFor = (): ChainContext => {
     const inTime = store.forOneRequest()
@@ -148,11 +150,14 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
       readClientRequest,
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
       contextFor,
-      accountFor: createAccountFor(options.findAccount, emit),
-      issueTokens: createIssueTokens({ issuer, audience: options.audience, keys, lifetimes, signJwt, now }),
+      accountFor,
+      issueTokens: createIssueTokens({ issuer, audience, keys, lifetimes, signJwt, now }),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
     introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),
+    ...(scopes.includes('openid')
+      ? [userinfoEndpoint({ issuer, audience, findToken, findClient, accountFor, now })]
+      : []),
     jwksEndpoint(keys),
   ]
   const document = metadata({ ...options, endpoints, keys })
@@ -181,7 +186,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     grants: createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit }),
     requireAccessToken: createRequireAccessToken({
       issuer,
-      audience: options.audience,
+      audience,
       keys,
       store,
       findClient,

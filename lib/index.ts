@@ -30,6 +30,7 @@ export type {
 } from './events'
 export type { Account, AccountContext, FindAccount } from './grants/account'
 export type { Approval } from './grants/approval'
+export type { ClaimNames } from './grants/claims'
 export type { Grant, Lifetimes } from './grants/grant'
 export type { GrantContext, GrantType, Issuance, TokenRequest } from './grants/grant-type'
 export type { UserGrant, UserGrantPage, UserGrants } from './grants/user-grants'

@@ -2,6 +2,7 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { ClientAuthMethod } from './client-auth/client-auth-method'
 import { ConfigError } from './errors'
+import { type ScopeClaims, STANDARD_SCOPE_CLAIMS } from './grants/claims'
 import type { GrantType } from './grants/grant-type'
 import { isScopeWord } from './grants/scope'
 import type { CorsOption } from './http/cors'
@@ -227,6 +228,24 @@ export function checkScopeWord(word: unknown, i: number): string {
     'is not a scope word.',
     'Use printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3).',
   )
+}
+
+/** With those of OpenID Connect Core §5.4. */
+export function checkScopeClaims(scopeClaims: unknown, scopes: readonly string[]): ScopeClaims {
+  const fault = (option: string, what: string, remedy: string) =>
+    new ConfigError('bad_scope_claims', option, what, remedy)
+  if (typeof scopeClaims !== 'object' || scopeClaims === null || Array.isArray(scopeClaims))
+    throw fault('scopeClaims', 'is not an object.', "Give { membership: ['member_since'] }, or leave it out.")
+  for (const [word, names] of Object.entries(scopeClaims)) {
+    const option = `scopeClaims.${word}`
+    if (!scopes.includes(word))
+      throw fault(option, 'is not in scopes.', 'Add the word to scopes, or leave it out.')
+    if (['openid', 'offline_access', ...Object.keys(STANDARD_SCOPE_CLAIMS)].includes(word))
+      throw fault(option, 'means what OpenID Connect Core says.', 'Use a scope word of your own.')
+    if (!Array.isArray(names) || !names.every((name) => typeof name === 'string' && name !== ''))
+      throw fault(option, 'is not a list of names of claims.', "Give a list such as ['member_since'].")
+  }
+  return new Map(Object.entries({ ...STANDARD_SCOPE_CLAIMS, ...scopeClaims }))
 }
 
 export function refuseUnknownNames(path: string, given: object, known: object): void {

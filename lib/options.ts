@@ -28,6 +28,7 @@ import {
   checkIssuer,
   checkMountPath,
   checkRateLimit,
+  checkScopeClaims,
   checkScopeWord,
   checkSecrets,
   checkSigningKeys,
@@ -80,6 +81,11 @@ export interface TokenRouterOptions {
   readonly audience?: string | undefined
   /** The scope that the server knows; `['openid', 'offline_access']` unless told. */
   readonly scopes?: readonly string[] | undefined
+  /**
+   * Which claims of `findAccount` words of your own in `scopes` stand for, such as `{ membership: ['member_since'] }`;
+   * `profile`, `email`, `address` and `phone` stand for those of OpenID Connect Core §5.4.
+   */
+  readonly scopeClaims?: Readonly<Record<string, readonly string[]>> | undefined
   /**
    * Who must use PKCE; `always`, unless told. `public`: confidential OpenID Connect clients may rely on `nonce` instead
    * (RFC 9700 §2.1.1). `optional`: on neither, as OpenID Connect Core allows them; not for new clients.
@@ -142,6 +148,7 @@ const NAMES: Readonly<Record<keyof TokenRouterOptions, true>> = {
   store: true,
   audience: true,
   scopes: true,
+  scopeClaims: true,
   pkce: true,
   rotate: true,
   overlap: true,
@@ -178,6 +185,7 @@ export function resolveOptions(options: TokenRouterOptions) {
   checkDistinct('grants', grantTypes)
   checkDistinct('clientAuthMethods', clientAuthMethods)
 
+  const scopes = list('scopes', options.scopes ?? ['openid', 'offline_access']).map(checkScopeWord)
   const resolved = {
     issuer,
     secrets: checkSecrets(options.secret),
@@ -193,9 +201,8 @@ export function resolveOptions(options: TokenRouterOptions) {
     authorizationEndpoint: checkAuthorizationEndpoint(options.authorizationEndpoint, options.authorize),
     store: checkStore(options.store),
     audience: text('audience', options.audience ?? issuer),
-    scopes: list('scopes', options.scopes ?? ['openid', 'offline_access']).map((word, i) =>
-      checkScopeWord(word, i),
-    ),
+    scopes,
+    scopeClaims: checkScopeClaims(options.scopeClaims ?? {}, scopes),
     pkce: oneOf('pkce', options.pkce ?? 'always', ['always', 'public', 'optional']),
     rotate:
       typeof options.rotate === 'function'

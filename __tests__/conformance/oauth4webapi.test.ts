@@ -87,6 +87,11 @@ class Flow {
     return oauth.processRevocationResponse(response)
   }
 
+  async userinfo(accessToken: string, sub: string): Promise<oauth.UserInfoResponse> {
+    const response = await oauth.userInfoRequest(this.as, this.client, accessToken, INSECURE)
+    return oauth.processUserInfoResponse(this.as, this.client, sub, response)
+  }
+
   /** What an API does that verifies tokens offline (RFC 9068 §4). */
   validate(accessToken: string): Promise<oauth.JWTAccessTokenClaims> {
     const request = new Request(this.server.api, { headers: { Authorization: `Bearer ${accessToken}` } })
@@ -107,6 +112,11 @@ describe.each(KEYS)('the whole flow with $alg', ({ alg, key }) => {
     const claims = oauth.getValidatedIdTokenClaims(tokens)
     expect(claims).toMatchObject({ iss: server.issuer, sub: 'alice', aud: clientId })
     expect(await flow.validate(tokens.access_token)).toMatchObject({ sub: 'alice', client_id: clientId })
+
+    expect(await flow.userinfo(tokens.access_token, 'alice')).toEqual({ sub: 'alice' })
+    await expect(flow.userinfo(tokens.access_token, 'bob')).rejects.toThrow(
+      'unexpected "response" body "sub"',
+    )
 
     const refreshed = await flow.refresh(tokens.refresh_token as string)
     expect(refreshed.refresh_token === tokens.refresh_token).toBe(clientId !== 'spa')

@@ -110,6 +110,32 @@ describe('the whole flow', () => {
     expect(await refusal(afterwards)).toMatchObject({ name: 'WWWAuthenticateChallengeError' })
   })
 
+  it.each([SPA, WEB])(
+    'userinfo of the user that the ID token names (OIDC Core §5.3.4): %s',
+    async (...auth) => {
+      const findAccount = () => ({ claims: { email: 'alice@example.com', nickname: 'Al', name: 'Alice' } })
+      const config = await start(auth, { scopes: ['openid', 'offline_access', 'email'], findAccount })
+      const claims = JSON.stringify({ userinfo: { nickname: null }, id_token: { name: { essential: true } } })
+      const tokens = await signIn(config, { scope: 'openid email', claims })
+      const { sub = '' } = tokens.claims() ?? {}
+
+      expect(tokens.claims()).toMatchObject({ sub: 'alice', name: 'Alice' })
+      const { access_token } = tokens
+      expect(await client.fetchUserInfo(config, access_token, sub)).toEqual({
+        sub: 'alice',
+        email: 'alice@example.com',
+        nickname: 'Al',
+      })
+      expect(await refusal(client.fetchUserInfo(config, access_token, 'bob'))).toMatchObject({
+        code: 'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
+      })
+      await client.tokenRevocation(config, access_token)
+      expect(await refusal(client.fetchUserInfo(config, access_token, sub))).toMatchObject({
+        name: 'WWWAuthenticateChallengeError',
+      })
+    },
+  )
+
   it('without OpenID: a refresh token and no ID token (RFC 6749 §5.1)', async () => {
     const config = await start(SPA, { scopes: ['openid', 'offline_access', 'read'] })
     const { callback, checks } = await authorize(config, { scope: 'read' })

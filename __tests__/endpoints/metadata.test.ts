@@ -22,6 +22,7 @@ describe('the discovery document', () => {
       token_endpoint: `${ISSUER}/token`,
       revocation_endpoint: `${ISSUER}/revoke`,
       introspection_endpoint: `${ISSUER}/introspect`,
+      userinfo_endpoint: `${ISSUER}/userinfo`,
       jwks_uri: `${ISSUER}/jwks`,
       scopes_supported: ['openid', 'offline_access'],
       response_types_supported: ['code'],
@@ -37,6 +38,7 @@ describe('the discovery document', () => {
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['ES256'],
       claim_types_supported: ['normal'],
+      claims_supported: ['sub', 'auth_time', 'acr', 'amr', 'sid'],
       request_parameter_supported: false,
       request_uri_parameter_supported: false,
       claims_parameter_supported: true,
@@ -58,15 +60,18 @@ describe('the discovery document', () => {
     const { body } = await server.get(DOCUMENT)
     const urls = Object.entries(body).filter(([name]) => /_endpoint$|_uri$/.test(name)) as [string, string][]
 
-    expect(urls).toHaveLength(5)
+    expect(urls).toHaveLength(6)
     for (const [name, url] of urls) {
       const { pathname } = new URL(url)
       const get = await server.get(pathname)
       const post = await request(server.app).post(pathname).type('form').send('')
       // What is there refuses an empty request in its own words, or answers it; what is not would be 404.
-      const allowed =
-        name === 'jwks_uri' ? [200, 405] : name === 'authorization_endpoint' ? [400, 400] : [405, 401]
-      expect([name, get.status, post.status]).toEqual([name, ...allowed])
+      const allowed: Record<string, number[]> = {
+        jwks_uri: [200, 405],
+        authorization_endpoint: [400, 400],
+        userinfo_endpoint: [401, 401],
+      }
+      expect([name, get.status, post.status]).toEqual([name, ...(allowed[name] ?? [405, 401])])
     }
   })
 
@@ -130,4 +135,33 @@ describe('the places of the document', () => {
       expect((await fixture().get(place)).status).toBe(404)
     },
   )
+})
+
+describe('what the document says of claims (OIDC Discovery §3)', () => {
+  it('names those that the known scope stands for', async () => {
+    const scopes = ['openid', 'email', 'phone', 'membership']
+    const scopeClaims = { membership: ['member_since'] }
+    expect(await documentOf({ scopes, scopeClaims })).toMatchObject({
+      claims_supported: [
+        ...['sub', 'auth_time', 'acr', 'amr', 'sid'],
+        ...['email', 'email_verified', 'phone_number', 'phone_number_verified', 'member_since'],
+      ],
+      claims_parameter_supported: true,
+    })
+  })
+
+  it.each([
+    ['nothing is known of openid', { scopes: ['email'] }],
+    ['nothing authorizes', { authorize: undefined }],
+  ])('takes no claims parameter where %s', async (_what, options) => {
+    expect(await documentOf(options)).toMatchObject({ claims_parameter_supported: false })
+  })
+
+  it('names neither a userinfo endpoint nor claims where openid is not known, and there is none', async () => {
+    const server = fixture({ scopes: ['email'] })
+    const { body } = await server.get(DOCUMENT)
+    expect(body).not.toHaveProperty('userinfo_endpoint')
+    expect(body).not.toHaveProperty('claims_supported')
+    expect((await server.get('/oauth/userinfo')).status).toBe(404)
+  })
 })

@@ -25,6 +25,8 @@ describe('findAccount', () => {
       client: expect.objectContaining({ client_id: 'spa' }),
       scope: ['openid', 'offline_access'],
       authTime: APPROVAL.authTime,
+      use: 'token',
+      claims: [],
     }
     expect(asked).toEqual([
       ['alice', { ...whatever, grantType: 'authorization_code' }],

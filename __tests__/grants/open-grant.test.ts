@@ -117,6 +117,12 @@ describe('an approval that cannot be is told at once, and not to the client', ()
     ['an authTime in milliseconds', { subject: 'alice', authTime: Date.now() }, 'approval.authTime'],
     ['a scope that was not asked for', { subject: 'alice', scope: ['openid', 'admin'] }, 'approval.scope'],
     ['a scope as text', { subject: 'alice', scope: 'openid' }, 'approval.scope'],
+    [
+      'claims that were not asked for',
+      { subject: 'alice', claims: { idToken: ['email'] } },
+      'approval.claims.idToken',
+    ],
+    ['claims as text', { subject: 'alice', claims: { userinfo: 'email' } }, 'approval.claims.userinfo'],
     ['a sid that is no text', { subject: 'alice', sid: 42 }, 'approval.sid'],
     ['an acr that is no text', { subject: 'alice', acr: 1 }, 'approval.acr'],
     ['amr as text', { subject: 'alice', amr: 'pwd' }, 'approval.amr'],

@@ -51,7 +51,7 @@ export function createIssueCode(services: {
       issuer,
       client: request.client,
       approval,
-      asked: request.scope,
+      asked: request,
       codec,
       lifetimes,
       now,

@@ -1,6 +1,7 @@
 // The discovery document (RFC 8414 §2, OpenID Connect Discovery §3), computed from what is switched on.
 import { RESPONSE_MODES } from '../authorization/authorization-response'
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
+import { claimsOfScope, type ScopeClaims } from '../grants/claims'
 import { CODE_CHALLENGE_METHOD } from '../grants/pkce'
 import type { Endpoint } from '../http/endpoint'
 import type { SigningKeys } from '../tokens/signing-keys'
@@ -13,6 +14,7 @@ export interface MetadataOptions {
   readonly grantTypes: readonly { readonly name: string }[]
   readonly clientAuthMethods: readonly ClientAuthMethod[]
   readonly scopes: readonly string[]
+  readonly scopeClaims: ScopeClaims
   readonly keys: SigningKeys
 }
 
@@ -22,11 +24,15 @@ const ADVERTISED: Readonly<Record<string, string>> = {
   token: 'token_endpoint',
   revocation: 'revocation_endpoint',
   introspection: 'introspection_endpoint',
+  userinfo: 'userinfo_endpoint',
   jwks: 'jwks_uri',
 }
 
 /** OpenID Connect Core §3.1.2.1. */
 const PROMPTS = ['none', 'login', 'consent', 'select_account']
+
+/** What the library itself says of a user and a login (OpenID Connect Core §2). */
+const CLAIMS = ['sub', 'auth_time', 'acr', 'amr', 'sid']
 
 export function metadata({
   issuer,
@@ -35,10 +41,12 @@ export function metadata({
   grantTypes,
   clientAuthMethods,
   scopes,
+  scopeClaims,
   keys,
 }: MetadataOptions): object {
   const authorizes =
     authorizationEndpoint !== undefined || endpoints.some(({ name }) => name === 'authorization')
+  const openid = scopes.includes('openid')
   const authMethods = clientAuthMethods.map(({ name }) => name)
   const document = {
     issuer,
@@ -66,9 +74,10 @@ export function metadata({
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: keys.algorithms,
     claim_types_supported: ['normal'],
+    claims_supported: openid ? [...CLAIMS, ...claimsOfScope(scopes, scopeClaims)] : [],
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
-    claims_parameter_supported: authorizes,
+    claims_parameter_supported: authorizes && openid,
   }
   // RFC 8414 §3.2, OpenID Connect Discovery §4.2: members with zero elements are left out.
   return Object.fromEntries(

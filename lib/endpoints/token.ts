@@ -50,8 +50,11 @@ export function tokenEndpoint({
       const context = contextFor()
       for (let attempt = 1; attempt <= 2; attempt++) {
         const issuance = await inTime('grants', context.emit, () => grantType.handle(tokenRequest, context))
-        const account = await accountFor(issuance, name)
-        const body = await issueTokens(issuance, account)
+        const { claims, accessTokenClaims, idTokenClaims } = await accountFor(issuance, name)
+        const body = await issueTokens(issuance, {
+          accessTokenClaims,
+          idTokenClaims: { ...claims, ...idTokenClaims },
+        })
         if (await issuance.commit()) {
           for (const event of issuance.events) context.emit(event)
           context.emit({

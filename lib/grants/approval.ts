@@ -1,4 +1,5 @@
 // What the host says that a user agreed to.
+import type { ClaimNames } from './claims'
 
 /** What a user agreed to. */
 export interface Approval {
@@ -6,6 +7,8 @@ export interface Approval {
   readonly subject: string
   /** What was granted, of what was asked for; all of it unless told. */
   readonly scope?: readonly string[] | undefined
+  /** Which of the claims that were asked for by name; all of them unless told. */
+  readonly claims?: Partial<ClaimNames> | undefined
   /** When the user authenticated; now unless told. It becomes `auth_time`. */
   readonly authTime?: Date | undefined
   /** The user's session at the host. It becomes `sid`. */

@@ -38,10 +38,11 @@ interface Wire {
   acr?: string | undefined
   amr?: readonly string[] | undefined
   l?: string | undefined
+  q?: { u: readonly string[]; i: readonly string[] } | undefined
   c?: { e: number; u: string; m: 0 | 1; h: string | null; n?: string | undefined } | undefined
 }
 
-function toWire({ code, ...grant }: Grant): Wire {
+function toWire({ code, claims, ...grant }: Grant): Wire {
   return {
     v: FORMAT,
     s: grant.subject,
@@ -52,6 +53,7 @@ function toWire({ code, ...grant }: Grant): Wire {
     acr: grant.acr,
     amr: grant.amr,
     l: grant.label,
+    q: claims && { u: claims.userinfo, i: claims.idToken },
     c: code && {
       e: code.lifetime,
       u: code.redirectUri,
@@ -71,6 +73,7 @@ function fromWire(wire: Wire): Grant {
     acr: wire.acr,
     amr: wire.amr,
     label: wire.l,
+    claims: wire.q && { userinfo: wire.q.u, idToken: wire.q.i },
     refreshable: wire.r === 1,
     code: wire.c && {
       lifetime: wire.c.e,
@@ -103,7 +106,8 @@ function isWire(value: unknown): value is Wire {
     isOptional(w.sid, 'string') &&
     isOptional(w.acr, 'string') &&
     isOptional(w.l, 'string') &&
-    (w.amr === undefined || (Array.isArray(w.amr) && w.amr.every((method) => typeof method === 'string'))) &&
+    (w.amr === undefined || isTexts(w.amr)) &&
+    (w.q === undefined || isClaimNames(w.q)) &&
     (w.c === undefined || isCodeTerms(w.c))
   )
 }
@@ -118,6 +122,16 @@ function isCodeTerms(value: unknown): boolean {
     (c.h === null || typeof c.h === 'string') &&
     isOptional(c.n, 'string')
   )
+}
+
+function isClaimNames(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const q = value as Record<string, unknown>
+  return isTexts(q.u) && isTexts(q.i)
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function isFlag(value: unknown): boolean {

@@ -1,6 +1,7 @@
 // A grant: what a user agreed to, for one client. Written once, at insert; the store keeps it as opaque text.
 import { type Client, momentOf } from '../clients/client'
 import type { StoredGrant } from '../stores/token-store'
+import type { ClaimNames } from './claims'
 
 /** What a grant says. It never changes: changed consent is a new grant. */
 export interface Grant {
@@ -12,6 +13,8 @@ export interface Grant {
   readonly acr: string | undefined
   readonly amr: readonly string[] | undefined
   readonly label: string | undefined
+  /** What the client asked for by name, beside what the scope stands for. */
+  readonly claims: ClaimNames | undefined
   /** Whether there are refresh tokens. */
   readonly refreshable: boolean
   /** What the code is tied to; `undefined` for a grant that began without one. */

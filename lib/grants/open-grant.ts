@@ -4,6 +4,7 @@ import { ConfigError } from '../errors'
 import type { GrantRecord } from '../stores/token-store'
 import { type GrantId, grantKey, newGrantId, subjectKey } from '../tokens/link'
 import type { Approval } from './approval'
+import type { ClaimNames } from './claims'
 import {
   absoluteLifetime,
   type CodeTerms,
@@ -21,13 +22,19 @@ export interface OpenedGrant {
   readonly record: GrantRecord
 }
 
+/** What a client asked for: the most that an approval can be. */
+export interface Asked {
+  readonly scope: readonly string[]
+  readonly claims?: ClaimNames | undefined
+}
+
 /** @throws {ConfigError} when the approval cannot be. */
 export function openGrant(opening: {
   issuer: string
   client: Client
   approval: Approval
-  /** What a client asked for; `undefined` where the host alone decides. */
-  asked: readonly string[] | undefined
+  /** `undefined` where the host alone decides. */
+  asked: Asked | undefined
   code: CodeTerms | undefined
   codec: GrantCodec
   lifetimes: Lifetimes
@@ -35,7 +42,7 @@ export function openGrant(opening: {
 }): OpenedGrant {
   const { client, approval, asked, code, lifetimes } = opening
   checkApproval(approval, asked)
-  const scope = approval.scope ?? asked ?? []
+  const scope = approval.scope ?? asked?.scope ?? []
   const grant: Grant = {
     subject: approval.subject,
     scope,
@@ -44,7 +51,8 @@ export function openGrant(opening: {
     acr: approval.acr,
     amr: approval.amr,
     label: approval.label,
-    refreshable: mayRefresh(client, approval, scope, asked),
+    claims: claimsOf(approval, asked),
+    refreshable: mayRefresh(client, approval, scope, asked?.scope),
     code,
   }
   const owner = subjectKey(opening.issuer, grant.subject)
@@ -64,6 +72,12 @@ export function openGrant(opening: {
   return { grantId, grant, record }
 }
 
+function claimsOf({ claims }: Approval, asked: Asked | undefined): ClaimNames | undefined {
+  const userinfo = claims?.userinfo ?? asked?.claims?.userinfo ?? []
+  const idToken = claims?.idToken ?? asked?.claims?.idToken ?? []
+  return userinfo.length + idToken.length > 0 ? { userinfo, idToken } : undefined
+}
+
 /**
  * OpenID Connect Core §11: for OpenID requests a refresh token needs `offline_access`. The client must be able to use
  * it, and the host must not have said no.
@@ -81,10 +95,8 @@ function mayRefresh(
   )
 }
 
-function checkApproval(
-  { subject, scope, authTime, sid, acr, amr, label }: Approval,
-  asked: readonly string[] | undefined,
-): void {
+function checkApproval(approval: Approval, asked: Asked | undefined): void {
+  const { subject, scope, claims, authTime, sid, acr, amr, label } = approval
   // OpenID Connect Core §2: sub is at most 255 ASCII characters.
   if (typeof subject !== 'string' || !/^[\x20-\x7E]{1,255}$/.test(subject)) {
     throw bad('subject', 'is not a name of 1 to 255 ASCII characters.', 'Use the stable id of the user.')
@@ -93,16 +105,19 @@ function checkApproval(
     throw bad('scope', 'is not a list of scope words.', 'Give a part of what was asked for, or leave it out.')
   }
   // RFC 6749 §3.3: less than was asked for must be told, and there is no way to tell nothing.
-  if (asked && asked.length > 0 && scope?.length === 0) {
+  if (asked && asked.scope.length > 0 && scope?.length === 0) {
     throw bad('scope', 'grants nothing of what was asked for.', "Answer { error: 'access_denied' } instead.")
   }
-  if (asked && scope && !scope.every((word) => asked.includes(word))) {
-    throw new ConfigError(
-      'wider_approval',
-      'approval.scope',
-      'holds more than was asked for.',
-      'Grant a part of request.scope.',
-    )
+  if (asked && scope) refuseWider('scope', scope, asked.scope)
+  for (const name of ['userinfo', 'idToken'] as const) {
+    const given = claims?.[name]
+    if (given !== undefined && !isListOfStrings(given))
+      throw bad(
+        `claims.${name}`,
+        'is not a list of names.',
+        'Give a part of what was asked for, or leave it out.',
+      )
+    if (asked && given) refuseWider(`claims.${name}`, given, asked.claims?.[name] ?? [])
   }
   if (authTime !== undefined && !(authTime instanceof Date && Number.isFinite(authTime.getTime()))) {
     throw bad('authTime', 'is not a valid Date.', 'Give the moment the user logged in, or leave it out.')
@@ -111,9 +126,23 @@ function checkApproval(
     if (value !== undefined && typeof value !== 'string')
       throw bad(name, 'is not a text.', 'Leave it out where there is none.')
   }
-  if (amr !== undefined && !(Array.isArray(amr) && amr.every((method) => typeof method === 'string'))) {
+  if (amr !== undefined && !isListOfStrings(amr)) {
     throw bad('amr', 'is not a list of texts.', 'Use the names of RFC 8176 §2, or leave it out.')
   }
+}
+
+function refuseWider(member: string, given: readonly string[], asked: readonly string[]): void {
+  if (given.every((one) => asked.includes(one))) return
+  throw new ConfigError(
+    'wider_approval',
+    `approval.${member}`,
+    'holds more than was asked for.',
+    `Grant a part of request.${member}.`,
+  )
+}
+
+function isListOfStrings(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function bad(member: string, fault: string, remedy: string): ConfigError {

@@ -3,14 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asOAuthError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
-import { readForm } from './form'
+import { isWithoutBody, readForm } from './form'
 import type { RateLimits } from './rate-limit'
 import { type Answer, respond } from './respond'
 
 /** A request as an endpoint sees it. */
 export interface EndpointRequest {
   readonly query: URLSearchParams
-  /** The form that was posted; `undefined` for any other method. */
+  /** The form that was posted; `undefined` where there is none. */
   readonly form: URLSearchParams | undefined
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -29,6 +29,8 @@ export interface Endpoint {
   readonly methods: readonly ('GET' | 'HEAD' | 'POST')[]
   /** Whether scripts of other origins may call it. */
   readonly cors: boolean
+  /** Whether a POST may come without a form, such as one that has all it needs in its headers. */
+  readonly formless?: boolean
   /** Headers of all its answers, set before anything can go wrong. */
   prepare?(res: ServerResponse): void
   /** The answer; `undefined` when the host has answered itself. */
@@ -66,7 +68,8 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       }
       await limits.byAddress.check(req, res)
       const query = queryOf(req)
-      const form = req.method === 'POST' ? await readForm(req) : undefined
+      const formless = req.method !== 'POST' || (endpoint.formless === true && isWithoutBody(req))
+      const form = formless ? undefined : await readForm(req)
       // Again, or many connections that hold their bodies back would all have been let in.
       if (form) await limits.byAddress.check(req, res)
       const answer = await endpoint.handle({ query, form, req, res, identify })

@@ -25,6 +25,12 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   return new URLSearchParams(await readText(req))
 }
 
+/** Whether a request brings nothing at all, not even an empty form. */
+export function isWithoutBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length'] ?? (headers['transfer-encoding'] === undefined ? '0' : '')
+  return headers['content-type'] === undefined && length === '0'
+}
+
 function readText(req: IncomingMessage): Promise<string> {
   if (Number(req.headers['content-length'] ?? 0) > LIMIT_BYTES) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {

@@ -9,6 +9,7 @@ import { refuseUnknownNames, text } from '../option-checks'
 import type { TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
 import type { SigningKeys } from '../tokens/signing-keys'
+import { bearerRefusal, bearerToken, invalidToken } from './bearer'
 
 /** What a verified access token says. */
 export interface AccessToken {
@@ -63,22 +64,14 @@ export function createRequireAccessToken(services: {
         ;(req as { accessToken?: AccessToken }).accessToken = await verify(req)
       } catch (error) {
         if (!(error instanceof OAuthError)) return next(error)
-        return refuse(res, error)
+        return respond(res, bearerRefusal(error, issuer, needed))
       }
       next()
     }
 
     async function verify({ headers }: IncomingMessage): Promise<AccessToken> {
-      // RFC 6750 §3.1: who tries no token, or another scheme, learns the scheme and nothing else.
-      if (!/^Bearer(?: |$)/i.test(headers.authorization ?? '')) {
-        throw new OAuthError('invalid_token', '', { reason: 'no_token' })
-      }
-      // RFC 6750 §2.1.
-      const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(headers.authorization ?? '')?.[1]
-      const claims =
-        token === undefined
-          ? undefined
-          : verifyAccessToken(token, keys, { issuer, audience, now: Math.floor(now() / 1000) })
+      const token = bearerToken(headers.authorization)
+      const claims = verifyAccessToken(token, keys, { issuer, audience, now: Math.floor(now() / 1000) })
       if (!claims) throw invalidToken()
       const granted = claims.scope === undefined ? [] : claims.scope.split(' ')
       if (!needed.every((word) => granted.includes(word))) {
@@ -99,22 +92,6 @@ export function createRequireAccessToken(services: {
       if (!stored) return false
       const client = await findClient(stored.client)
       return client !== undefined && isHonoured(stored, client, now())
-    }
-
-    /** RFC 6750 §3. */
-    function refuse(res: ServerResponse, error: OAuthError): void {
-      const parts = [`Bearer realm="${issuer}"`]
-      if (error.reason !== 'no_token')
-        parts.push(`error="${error.code}"`, `error_description="${error.description}"`)
-      if (error.code === 'insufficient_scope') parts.push(`scope="${needed.join(' ')}"`)
-      respond(res, {
-        status: error.status,
-        headers: {
-          ...(error.status < 500 && { 'WWW-Authenticate': parts.join(', ') }),
-          ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
-        },
-        ...(error.reason !== 'no_token' && { body: error.toJSON() }),
-      })
     }
   }
 }
@@ -156,8 +133,4 @@ function checkOptions(options: RequireAccessTokenOptions) {
   }
   if (audience === undefined) return { needed, checkGrant }
   return { needed, checkGrant, audience: text('requireAccessToken.audience', audience) }
-}
-
-function invalidToken(): OAuthError {
-  return new OAuthError('invalid_token', 'The access token is not valid.')
 }

@@ -319,6 +319,15 @@ const FAULTS: readonly Fault[] = [
       'ASCII',
     ],
   ),
+  ...['https://api.example.com', [''], ['api'], ['/api'], ['https://api.example.com/#x'], [1], {}].map(
+    (resources): Fault => [
+      `${JSON.stringify(resources)} for resources (RFC 8707 §2)`,
+      { resources },
+      'bad_resources',
+      'resources',
+      'https://api.example.com',
+    ],
+  ),
   ['a list for scopeClaims', { scopeClaims: [] }, 'bad_scope_claims', 'scopeClaims', 'member_since'],
   ['a string for scopeClaims', { scopeClaims: 'email' }, 'bad_scope_claims', 'scopeClaims', 'member_since'],
   [

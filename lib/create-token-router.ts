@@ -25,6 +25,7 @@ import { createFindToken } from './grants/find-token'
 import { createGrantCodec } from './grants/grant-codec'
 import type { ChainContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
+import { createAllowResources } from './grants/resources'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
 import { queryOf } from './http/endpoint'
 import { readForm } from './http/form'
@@ -98,11 +99,12 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     createAuthenticateClient(options.clientAuthMethods, findClient, emit),
   )
   const signJwt = createSignJwt(keys, emit)
-  const { scopes, pkce, secrets } = options
+  const { audience, scopes, pkce, secrets } = options
   const page = options.authorizationEndpoint ?? endpointUrl(issuer, '/authorize')
   const visits = createVisits({ issuer, secrets, page, now })
   const respondTo = createRespondTo({ issuer, signJwt, visits, now })
-  const rules = { issuer, findClient, scopes, pkce, keys, respondTo }
+  const allowResources = createAllowResources(audience, options.resources, emit)
+  const rules = { issuer, findClient, allowResources, scopes, pkce, keys, respondTo }
   const readRequest = createReadInteractiveRequest({
     page,
     readRequest: (parameters) => readAuthorizationRequest(parameters, rules),
@@ -111,18 +113,19 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const issueCode = createIssueCode({ issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit })
   const deny = createDenyRequest(respondTo, emit)
 
-  const { audience, codeReplaySeconds } = options
+  const { codeReplaySeconds } = options
   const accountFor = createAccountFor(options.findAccount, options.scopeClaims, emit)
   const rotates = rotation(options)
   const contextFor = (): ChainContext => {
     const inTime = store.forOneRequest()
-    const newGrant = createNewGrant({ issuer, store: inTime, links, codec, lifetimes, now })
+    const newGrant = createNewGrant({ issuer, audience, store: inTime, links, codec, lifetimes, now })
     return {
       issuer,
       store: inTime,
       links,
       codec,
       lifetimes,
+      audience,
       overlap,
       codeReplaySeconds,
       now,
@@ -151,7 +154,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
       contextFor,
       accountFor,
-      issueTokens: createIssueTokens({ issuer, audience, keys, lifetimes, signJwt, now }),
+      issueTokens: createIssueTokens({ issuer, keys, lifetimes, signJwt, now }),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
     introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),

@@ -10,6 +10,7 @@ const SECONDS = 10
 const REASONS = {
   clients: 'find_client_failed',
   findAccount: 'find_account_failed',
+  resources: 'resources_failed',
   sign: 'signing_failed',
   grants: 'grant_type_failed',
   clientAuthMethods: 'client_auth_method_failed',

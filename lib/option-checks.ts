@@ -4,6 +4,7 @@ import type { ClientAuthMethod } from './client-auth/client-auth-method'
 import { ConfigError } from './errors'
 import { type ScopeClaims, STANDARD_SCOPE_CLAIMS } from './grants/claims'
 import type { GrantType } from './grants/grant-type'
+import { isResource, type Resources } from './grants/resources'
 import { isScopeWord } from './grants/scope'
 import type { CorsOption } from './http/cors'
 import type { RateLimitOptions } from './http/rate-limit'
@@ -227,6 +228,17 @@ export function checkScopeWord(word: unknown, i: number): string {
     `scopes[${i}]`,
     'is not a scope word.',
     'Use printable ASCII without spaces, quotes and backslashes (RFC 6749 §3.3).',
+  )
+}
+
+export function checkResources(resources: unknown): Resources {
+  if (typeof resources === 'function') return resources as Resources
+  if (Array.isArray(resources) && resources.every(isResource)) return resources
+  throw new ConfigError(
+    'bad_resources',
+    'resources',
+    'is neither a function nor a list of absolute URIs without a fragment.',
+    'Name each API as clients do, such as https://api.example.com (RFC 8707 §2).',
   )
 }
 

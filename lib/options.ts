@@ -17,6 +17,7 @@ import { authorizationCode } from './grants/authorization-code'
 import type { Lifetimes } from './grants/grant'
 import type { ChainContext, GrantType } from './grants/grant-type'
 import { refreshToken } from './grants/refresh-token'
+import type { Resources } from './grants/resources'
 import type { CorsOption } from './http/cors'
 import type { RateLimitOptions } from './http/rate-limit'
 import {
@@ -28,6 +29,7 @@ import {
   checkIssuer,
   checkMountPath,
   checkRateLimit,
+  checkResources,
   checkScopeClaims,
   checkScopeWord,
   checkSecrets,
@@ -79,6 +81,11 @@ export interface TokenRouterOptions {
   readonly store?: TokenStore | Redis | Cluster | string | undefined
   /** `aud` of access tokens (RFC 9068 §2.2): the API that they are for; the issuer unless told. */
   readonly audience?: string | undefined
+  /**
+   * Further APIs that a client may ask for by the parameter `resource` (RFC 8707), by their absolute URIs; or a
+   * function that says whether this client may. None unless told.
+   */
+  readonly resources?: Resources | undefined
   /** The scope that the server knows; `['openid', 'offline_access']` unless told. */
   readonly scopes?: readonly string[] | undefined
   /**
@@ -147,6 +154,7 @@ const NAMES: Readonly<Record<keyof TokenRouterOptions, true>> = {
   authorizationEndpoint: true,
   store: true,
   audience: true,
+  resources: true,
   scopes: true,
   scopeClaims: true,
   pkce: true,
@@ -201,6 +209,7 @@ export function resolveOptions(options: TokenRouterOptions) {
     authorizationEndpoint: checkAuthorizationEndpoint(options.authorizationEndpoint, options.authorize),
     store: checkStore(options.store),
     audience: text('audience', options.audience ?? issuer),
+    resources: checkResources(options.resources ?? []),
     scopes,
     scopeClaims: checkScopeClaims(options.scopeClaims ?? {}, scopes),
     pkce: oneOf('pkce', options.pkce ?? 'always', ['always', 'public', 'optional']),

@@ -218,7 +218,7 @@ describe('what the client is told of', () => {
   it('ignores what it does not know (RFC 6749 §3.1)', async () => {
     const response = await server
       .authorize()
-      .query('foo=1&resource=a&resource=b&code_challenge[]=x&__proto__=x&constructor[prototype]=x')
+      .query('foo=1&audience=a&audience=b&code_challenge[]=x&__proto__=x&constructor[prototype]=x')
     expect(redirected(response)).toEqual({ code: expect.any(String), state: 'a state', iss: ISSUER })
   })
 
@@ -308,6 +308,7 @@ describe('what the host is handed', () => {
       loginHint: 'alice@app.example',
       uiLocales: ['fr-CA', 'en'],
       acrValues: ['gold', 'silver'],
+      resources: [],
       form: undefined,
       responseMode: 'query',
       expectedSubjects: undefined,

@@ -445,6 +445,21 @@ describe('a request without a good access token', () => {
     expect(asked.eventsOf('request.refused')).toMatchObject([{ reason: 'unknown_client', clientId: 'spa' }])
   })
 
+  it('has one of a grant that the record of its client does not honour any more: invalid_token', async () => {
+    let notBefore: Date | undefined
+    const asked = server({
+      clients: (id) => {
+        const client = CLIENTS.find(({ client_id }) => client_id === id)
+        return client && { ...client, notBefore }
+      },
+    })
+    const { access_token } = await asked.tokens()
+
+    notBefore = new Date(Date.now() + 1000)
+    expectInvalid(await ask(asked, access_token))
+    expect(asked.eventsOf('request.refused')).toMatchObject([{ reason: 'granted_before_not_before' }])
+  })
+
   it('has one without openid: 403 insufficient_scope, and which would do (RFC 6750 §3.1)', async () => {
     const asked = server()
     const { access_token } = (await asked.exchange(await asked.code({ scope: 'email' }))).body

@@ -3,6 +3,7 @@ import type { FindClient } from '../clients/client'
 import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/client'
 import { asOAuthError, OAuthError } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
+import type { AllowResources } from '../grants/resources'
 import { parseScope } from '../grants/scope'
 import { REPEATED, type ReceivedParameters, type RequestParameters, refuseRepeated } from '../parameters'
 import { verifyIdTokenHint } from '../tokens/id-token'
@@ -47,6 +48,8 @@ export interface AuthorizationRequest {
   readonly display: string | undefined
   /** Single claims that are asked for beside those of the scope (OpenID Connect Core §5.5). */
   readonly claims: RequestedClaims | undefined
+  /** The APIs that access tokens are to be for (RFC 8707 §2.1), as the host spells them; none: the usual one. */
+  readonly resources: readonly string[]
   /** Path and query of this request: where a login sends the browser back to, and a consent page its form. */
   readonly returnTo: string
   /** When this browser first came with it. */
@@ -56,6 +59,7 @@ export interface AuthorizationRequest {
 export interface AuthorizationRules {
   readonly issuer: string
   readonly findClient: FindClient
+  readonly allowResources: AllowResources
   readonly scopes: readonly string[]
   readonly pkce: PkceRule
   readonly keys: SigningKeys
@@ -86,7 +90,8 @@ export async function readAuthorizationRequest(
     responseMode: responseModeOf(parameters) ?? 'query',
   }
   try {
-    return { ...target, ...readDetails(parameters, client, rules) }
+    const details = readDetails(parameters, client, rules)
+    return { ...target, ...details, resources: await resourcesOf(parameters, client, rules) }
   } catch (thrown) {
     throw await toldTo(target, asOAuthError(thrown), rules.respondTo)
   }
@@ -212,6 +217,16 @@ function maxAgeOf(text: string | undefined, client: Client): number | undefined 
   if (text === undefined) return client.default_max_age
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw invalidRequest('The parameter max_age is not a number.', 'malformed_max_age')
+}
+
+async function resourcesOf(
+  parameters: RequestParameters,
+  client: Client,
+  { allowResources }: AuthorizationRules,
+): Promise<readonly string[]> {
+  const resources = await allowResources(parameters.getAll('resource'), client)
+  if (resources) return resources
+  throw new OAuthError('invalid_target', 'The resource is not allowed.')
 }
 
 function claimsOf(text: string | undefined): RequestedClaims | undefined {

@@ -9,6 +9,11 @@ export interface Approval {
   readonly scope?: readonly string[] | undefined
   /** Which of the claims that were asked for by name; all of them unless told. */
   readonly claims?: Partial<ClaimNames> | undefined
+  /**
+   * The APIs that access tokens are for (RFC 8707 §2), of those that were asked for: all of them unless told. Where no
+   * client asked, the APIs of a new grant.
+   */
+  readonly resources?: readonly string[] | undefined
   /** When the user authenticated; now unless told. It becomes `auth_time`. */
   readonly authTime?: Date | undefined
   /** The user's session at the host. It becomes `sid`. */

@@ -7,10 +7,11 @@ import { absoluteLifetime, belongsTo, idleLifetime, isHonoured } from './grant'
 import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
 import { revokeReplayed } from './replay'
+import { narrowAudience } from './resources'
 
 export const authorizationCode: GrantType<ChainContext> = {
   name: 'authorization_code',
-  parameters: ['code', 'redirect_uri', 'code_verifier'],
+  parameters: ['code', 'redirect_uri', 'code_verifier', 'resource'],
 
   async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('code', parameters.require('code'))
@@ -48,6 +49,7 @@ export const authorizationCode: GrantType<ChainContext> = {
       key,
       client,
       scope: grant.scope,
+      audience: narrowAudience(grant.resources ?? [context.audience], parameters.getAll('resource')),
       nonce: grant.code.nonce,
       refreshToken: grant.refreshable
         ? context.links.encode('refresh_token', { grantId: link.grantId, number: 1 })

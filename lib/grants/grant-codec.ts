@@ -38,6 +38,7 @@ interface Wire {
   acr?: string | undefined
   amr?: readonly string[] | undefined
   l?: string | undefined
+  a?: readonly string[] | undefined
   q?: { u: readonly string[]; i: readonly string[] } | undefined
   c?: { e: number; u: string; m: 0 | 1; h: string | null; n?: string | undefined } | undefined
 }
@@ -53,6 +54,7 @@ function toWire({ code, claims, ...grant }: Grant): Wire {
     acr: grant.acr,
     amr: grant.amr,
     l: grant.label,
+    a: grant.resources,
     q: claims && { u: claims.userinfo, i: claims.idToken },
     c: code && {
       e: code.lifetime,
@@ -73,6 +75,7 @@ function fromWire(wire: Wire): Grant {
     acr: wire.acr,
     amr: wire.amr,
     label: wire.l,
+    resources: wire.a,
     claims: wire.q && { userinfo: wire.q.u, idToken: wire.q.i },
     refreshable: wire.r === 1,
     code: wire.c && {
@@ -107,6 +110,7 @@ function isWire(value: unknown): value is Wire {
     isOptional(w.acr, 'string') &&
     isOptional(w.l, 'string') &&
     (w.amr === undefined || isTexts(w.amr)) &&
+    (w.a === undefined || isTexts(w.a)) &&
     (w.q === undefined || isClaimNames(w.q)) &&
     (w.c === undefined || isCodeTerms(w.c))
   )

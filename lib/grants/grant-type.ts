@@ -43,6 +43,8 @@ export interface ChainContext extends GrantContext {
   readonly links: Links
   readonly codec: GrantCodec
   readonly lifetimes: Lifetimes
+  /** `aud` of access tokens where the client named no API. */
+  readonly audience: string
   /** Seconds for which a superseded refresh token still gets the current one. */
   readonly overlap: number
   /** Seconds for which a spent code is refused without ending its grant. */

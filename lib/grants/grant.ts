@@ -15,6 +15,8 @@ export interface Grant {
   readonly label: string | undefined
   /** What the client asked for by name, beside what the scope stands for. */
   readonly claims: ClaimNames | undefined
+  /** The APIs that access tokens are for (RFC 8707); `undefined` where the client named none: the option `audience`. */
+  readonly resources: readonly string[] | undefined
   /** Whether there are refresh tokens. */
   readonly refreshable: boolean
   /** What the code is tied to; `undefined` for a grant that began without one. */

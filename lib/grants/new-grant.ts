@@ -5,9 +5,11 @@ import { absoluteLifetime, type Lifetimes } from './grant'
 import type { GrantCodec } from './grant-codec'
 import type { GrantContext } from './grant-type'
 import { openGrant } from './open-grant'
+import { narrowAudience } from './resources'
 
 export function createNewGrant(services: {
   issuer: string
+  audience: string
   store: TokenStore
   links: Links
   codec: GrantCodec
@@ -29,6 +31,7 @@ export function createNewGrant(services: {
       key: record.key,
       client,
       scope: grant.scope,
+      audience: narrowAudience(grant.resources ?? [services.audience], []),
       nonce: undefined,
       refreshToken: grant.refreshable ? links.encode('refresh_token', { grantId, number: 1 }) : undefined,
       endsIn: absoluteLifetime(grant, services.lifetimes),

@@ -14,6 +14,7 @@ import {
   MIN_RECORD_SECONDS,
 } from './grant'
 import type { GrantCodec } from './grant-codec'
+import { isResource } from './resources'
 import { isScopeWord } from './scope'
 
 export interface OpenedGrant {
@@ -26,6 +27,7 @@ export interface OpenedGrant {
 export interface Asked {
   readonly scope: readonly string[]
   readonly claims?: ClaimNames | undefined
+  readonly resources?: readonly string[] | undefined
 }
 
 /** @throws {ConfigError} when the approval cannot be. */
@@ -43,6 +45,7 @@ export function openGrant(opening: {
   const { client, approval, asked, code, lifetimes } = opening
   checkApproval(approval, asked)
   const scope = approval.scope ?? asked?.scope ?? []
+  const resources = approval.resources ?? asked?.resources ?? []
   const grant: Grant = {
     subject: approval.subject,
     scope,
@@ -52,6 +55,7 @@ export function openGrant(opening: {
     amr: approval.amr,
     label: approval.label,
     claims: claimsOf(approval, asked),
+    resources: resources.length > 0 ? resources : undefined,
     refreshable: mayRefresh(client, approval, scope, asked?.scope),
     code,
   }
@@ -96,7 +100,7 @@ function mayRefresh(
 }
 
 function checkApproval(approval: Approval, asked: Asked | undefined): void {
-  const { subject, scope, claims, authTime, sid, acr, amr, label } = approval
+  const { subject, scope, claims, resources, authTime, sid, acr, amr, label } = approval
   // OpenID Connect Core §2: sub is at most 255 ASCII characters.
   if (typeof subject !== 'string' || !/^[\x20-\x7E]{1,255}$/.test(subject)) {
     throw bad('subject', 'is not a name of 1 to 255 ASCII characters.', 'Use the stable id of the user.')
@@ -118,6 +122,22 @@ function checkApproval(approval: Approval, asked: Asked | undefined): void {
         'Give a part of what was asked for, or leave it out.',
       )
     if (asked && given) refuseWider(`claims.${name}`, given, asked.claims?.[name] ?? [])
+  }
+  if (resources !== undefined) {
+    if (!Array.isArray(resources) || !resources.every(isResource))
+      throw bad(
+        'resources',
+        'is not a list of absolute URIs.',
+        'Give a part of what was asked for, or leave it out.',
+      )
+    // Without any, access tokens would be for an API that was not asked for.
+    if (asked?.resources?.length && resources.length === 0)
+      throw bad(
+        'resources',
+        'grants nothing of what was asked for.',
+        "Answer { error: 'access_denied' } instead.",
+      )
+    if (asked) refuseWider('resources', resources, asked.resources ?? [])
   }
   if (authTime !== undefined && !(authTime instanceof Date && Number.isFinite(authTime.getTime()))) {
     throw bad('authTime', 'is not a valid Date.', 'Give the moment the user logged in, or leave it out.')

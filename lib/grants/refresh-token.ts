@@ -7,11 +7,12 @@ import { locate, moveTo } from './chain'
 import { absoluteLifetime, belongsTo, idleLifetime, isHonoured, isRefreshable } from './grant'
 import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { revokeReplayed } from './replay'
+import { narrowAudience } from './resources'
 import { narrowScope } from './scope'
 
 export const refreshToken: GrantType<ChainContext> = {
   name: 'refresh_token',
-  parameters: ['refresh_token', 'scope'],
+  parameters: ['refresh_token', 'scope', 'resource'],
 
   async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
     const link = context.links.decode('refresh_token', parameters.require('refresh_token'))
@@ -39,6 +40,7 @@ export const refreshToken: GrantType<ChainContext> = {
     if (!isHonoured(stored, client, context.now())) throw refused('granted_before_not_before')
 
     const scope = narrowScope(grant.scope, parameters.get('scope'))
+    const audience = narrowAudience(grant.resources ?? [context.audience], parameters.getAll('resource'))
 
     // In the overlap the current token is handed out again: it is computed, so there is nothing to keep.
     const rotate = position !== 'overlap' && context.rotates(client)
@@ -55,6 +57,7 @@ export const refreshToken: GrantType<ChainContext> = {
       key,
       client,
       scope,
+      audience,
       nonce: undefined,
       refreshToken: context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
       endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,

@@ -13,6 +13,8 @@ export interface Issuable {
   readonly key: GrantKey
   /** Of the access token: the grant's or narrower. */
   readonly scope: readonly string[]
+  /** Of the access token: the APIs that it is for. */
+  readonly audience: string | readonly string[]
   /** Of the ID token, on the code exchange only (OpenID Connect Core §12.2). */
   readonly nonce: string | undefined
   readonly refreshToken: string | undefined
@@ -42,7 +44,6 @@ export type IssueTokens = (issuable: Issuable, claims: HostClaims) => Promise<To
 
 export interface IssueTokensOptions {
   readonly issuer: string
-  readonly audience: string | readonly string[]
   readonly keys: SigningKeys
   readonly lifetimes: { readonly accessTokenSeconds: number; readonly idTokenSeconds: number }
   readonly signJwt: SignJwt
@@ -51,7 +52,6 @@ export interface IssueTokensOptions {
 
 export function createIssueTokens({
   issuer,
-  audience,
   keys,
   lifetimes,
   signJwt,
@@ -67,7 +67,7 @@ export function createIssueTokens({
       ACCESS_TOKEN_TYPE,
       accessTokenClaims({
         issuer,
-        audience,
+        audience: issuable.audience,
         subject: grant.subject,
         clientId: client.client_id,
         scope,

@@ -28,8 +28,8 @@ export interface Place {
   close(): Promise<void>
 }
 
-export async function startPlace(): Promise<Place> {
-  const redis = await startRedis({ args: PERSISTENT })
+export async function startPlace(args = PERSISTENT): Promise<Place> {
+  const redis = await startRedis({ args })
   const proxy = await startProxy(redis.port)
   const admin = new Redis(redis.url, { retryStrategy: () => 50, disconnectTimeout: 50 })
   admin.on('error', () => {})

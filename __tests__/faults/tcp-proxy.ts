@@ -16,6 +16,8 @@ export interface TcpProxy {
   port: number
   /** How many connections were ever made. */
   readonly connections: number
+  /** Cuts all connections. */
+  cut(): void
   close(): void
 }
 
@@ -61,9 +63,12 @@ export async function startProxy(port: number): Promise<TcpProxy> {
     get connections() {
       return connections
     },
+    cut() {
+      for (const socket of sockets) socket.destroy()
+    },
     close() {
       server.close()
-      for (const socket of sockets) socket.destroy()
+      proxy.cut()
     },
   }
   return proxy

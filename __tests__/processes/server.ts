@@ -49,7 +49,7 @@ const oauth = createTokenRouter({
     await reach('before signing')
     return {}
   },
-  authorize: () => ({ subject: 'alice' }),
+  authorize: (_request, { query }) => ({ subject: String(query.subject ?? 'alice') }),
   onEvent(event) {
     const name = 'reason' in event ? `${event.type} ${event.reason}` : event.type
     events[name] = (events[name] ?? 0) + 1
@@ -82,7 +82,13 @@ const server = createServer(app).listen(0, '127.0.0.1', 2048, () =>
 process.on('message', ({ ask, point }: Question) => {
   if (ask === 'halt') halt = point
   if (ask === 'memory') global.gc?.()
-  const answers: Answers = { halt: undefined, events, inFlight, memory: process.memoryUsage().heapUsed }
+  const answers: Answers = {
+    halt: undefined,
+    events,
+    inFlight,
+    memory: process.memoryUsage().heapUsed,
+    rss: process.memoryUsage.rss(),
+  }
   tell({ type: 'answer', answer: answers[ask] })
 })
 // Not to outlive the test.

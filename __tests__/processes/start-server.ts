@@ -31,6 +31,8 @@ export interface Answers {
   inFlight: number
   /** Bytes of the heap that are in use after a garbage collection. */
   memory: number
+  /** Bytes that the process has of the machine's memory. */
+  rss: number
 }
 
 export interface Question {
@@ -84,7 +86,8 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     execArgv: ['--import', 'tsx', '--expose-gc'],
   })
   const exited = once(child, 'exit')
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
+  // An idle connection is let go before the server does so, which a request just being sent would not survive.
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: 4000 })
 
   /** The next message of this type, but for some that come before it. */
   function next<T extends Message['type']>(type: T, skip = 0): Promise<Extract<Message, { type: T }>> {

@@ -2,21 +2,26 @@
 // introspections. It keeps to what its clients would do, and knows what each of them may be answered.
 import { randomUUID } from 'node:crypto'
 import type { Reply, TestServer } from '../processes/start-server'
-import { ANSWERED_WITHIN, outcome } from './redis-faults'
+import { CALLBACK, CHALLENGE } from '../support/fixture'
+import { outcome } from './redis-faults'
 
-type Kind = 'refresh' | 'exchange' | 'revoke' | 'introspect'
+type Kind = 'refresh' | 'exchange' | 'revoke' | 'introspect' | 'authorize'
 
 /** What the requests are, one after the other. */
 const MIX: readonly Kind[] = [
   ...Array<Kind>(7).fill('refresh'),
   'exchange',
   'introspect',
-  ...Array<Kind>(7).fill('refresh'),
+  ...Array<Kind>(6).fill('refresh'),
   'exchange',
   'exchange',
   'introspect',
   'revoke',
+  'authorize',
 ]
+
+/** The users whose chains are refreshed, and who authorize the client again and again. */
+export const USERS = Array.from({ length: 12 }, (_, i) => `user-${i}`)
 
 /** Of the codes every fourth is redeemed twice at once. */
 const TWICE = 4
@@ -42,12 +47,20 @@ export interface Answered {
   readonly said: string
 }
 
+const AUTHORIZATION = {
+  response_type: 'code',
+  client_id: 'spa',
+  redirect_uri: CALLBACK,
+  code_challenge: CHALLENGE,
+  code_challenge_method: 'S256',
+}
+
 const POST_CLIENT = { client_id: 'post', client_secret: 'post-secret' }
 
 /** Without an ID token, whose signature would only take time. */
 const SCOPE = { scope: 'offline_access' }
 
-/** Each of another user: one may not have so many. */
+/** Each for another user: one may not have so many. */
 const codeOf = (server: TestServer) => server.code({ ...SCOPE, subject: randomUUID() })
 
 /** The number of the link that a refresh token names. */
@@ -83,8 +96,11 @@ export class Load {
 
   /** With chains enough for each request to find one that waits for no answer, even where all take their time. */
   static async prepare(server: TestServer, perSecond: number): Promise<Load> {
-    const tokens = async () => (await server.exchange(await codeOf(server))).body.refresh_token as string
-    const chains = await many(2 * perSecond, async () => ({ token: await tokens(), busy: false }))
+    let made = 0
+    const chains = await many(2 * perSecond, async () => {
+      const code = await server.code({ ...SCOPE, subject: USERS[made++ % USERS.length] as string })
+      return { token: (await server.exchange(code)).body.refresh_token as string, busy: false }
+    })
     const kept = await server.exchange(await server.code({ ...SCOPE, ...POST_CLIENT }), POST_CLIENT)
     return new Load(server, perSecond, chains, kept.body.refresh_token)
   }
@@ -142,8 +158,16 @@ export class Load {
     if (kind === 'refresh') return this.refresh()
     if (kind === 'exchange') return this.exchange()
     if (kind === 'revoke') return this.revoke()
+    if (kind === 'authorize') return this.authorize()
     const asked = this.server.post('/oauth/introspect', { ...POST_CLIENT, token: this.kept })
     this.note(kind, asked, (reply) => outcome('introspect', reply))
+  }
+
+  private authorize(): void {
+    const subject = USERS[this.sent % USERS.length] as string
+    const query = new URLSearchParams({ ...AUTHORIZATION, ...SCOPE, subject })
+    const asked = this.server.get(`/oauth/authorize?${query}`)
+    this.note('authorize', asked, (reply) => outcome('authorize', reply))
   }
 
   private refresh(): void {
@@ -156,7 +180,13 @@ export class Load {
         return this.moved(chain, reply)
       })
     }
-    throw new Error('All chains wait for an answer.')
+    const now = performance.now()
+    this.answered.push({
+      kind: 'refresh',
+      sent: now,
+      at: now,
+      said: 'not sent: all chains wait for an answer',
+    })
   }
 
   /** Whatever happened before: the next link, or 503 and the same token again. */
@@ -202,20 +232,10 @@ export class Load {
 
   private note(kind: Kind, asked: Promise<Reply>, judge: (reply: Reply) => string): void {
     const sent = performance.now()
-    const answered = asked.then(
-      (reply) => {
-        const said = judge(reply)
-        const fault = /^(works|unavailable)$/.test(said) ? said : `${kind}: ${said}`
-        const late = reply.milliseconds > ANSWERED_WITHIN
-        this.answered.push({
-          kind,
-          sent,
-          at: performance.now(),
-          said: late ? `${kind}: ${fault} after ${Math.round(reply.milliseconds)} ms` : fault,
-        })
-      },
-      (error) => void this.answered.push({ kind, sent, at: performance.now(), said: `${kind}: ${error}` }),
-    )
+    const answered = asked.then(judge, String).then((said) => {
+      const right = said === 'works' || said === 'unavailable'
+      this.answered.push({ kind, sent, at: performance.now(), said: right ? said : `${kind}: ${said}` })
+    })
     const done = answered.finally(() => this.underway.delete(done))
     this.underway.add(done)
   }

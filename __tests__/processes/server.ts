@@ -22,7 +22,8 @@ function reach(point: HaltPoint): Promise<void> | undefined {
   return new Promise(() => {})
 }
 
-const real = redis === undefined ? memoryStore() : redisStore({ url: redis })
+const real =
+  redis === undefined ? memoryStore() : redisStore(typeof redis === 'string' ? { url: redis } : redis)
 const store: TokenStore = {
   ...real,
   async find(key) {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, type IncomingHttpHeaders, request } from 'node:http'
-import type { TokenRouterOptions } from '../../lib'
+import type { RedisStoreOptions, TokenRouterOptions } from '../../lib'
 import { CALLBACK, CHALLENGE, CLIENTS, ES256, ISSUER, SECRET, VERIFIER } from '../support/fixture'
 import { type Burst, type BurstReply, openBurst } from './burst'
 
@@ -18,8 +18,8 @@ export type HaltPoint =
 /** Of the router's options those that fit into JSON, and what the process adds to them. */
 export interface ServerOptions
   extends Omit<TokenRouterOptions, 'store' | 'findAccount' | 'authorize' | 'onEvent' | 'now'> {
-  /** URL of the Redis; without it, memory. */
-  readonly redis?: string | undefined
+  /** The Redis, by its URL or by options; without it, memory. */
+  readonly redis?: string | RedisStoreOptions | undefined
   /** Whether no commit is made before SIGTERM. */
   readonly holdCommits?: boolean
 }

@@ -1,0 +1,88 @@
+// A server in a process of its own, under load before, during and after a fault; and all that is asked of it.
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RedisStoreOptions } from '../../lib'
+import { startServer, type TestServer } from '../processes/start-server'
+import { watchProcessor } from '../support/processor'
+import { type Answered, Load } from './load'
+import { ANSWERED_WITHIN, BACK_WITHIN } from './redis-faults'
+
+export const PER_SECOND = 300
+
+/** Milliseconds. A fault that ends by itself may take longer. */
+const BEFORE = 500
+const DURING = 2000
+const AFTER = 700
+
+/** By how many bytes the server's memory may grow from the middle of a fault to its end. */
+const FLAT = 30_000_000
+
+/** Milliseconds for which a store may leave the server without an answer. */
+const STORE_DEADLINE = 700
+
+export interface Cause {
+  begin(): unknown
+  end(): unknown
+}
+
+export interface Loaded {
+  readonly server: TestServer
+  readonly load: Load
+}
+
+export async function startLoaded(redis: string | RedisStoreOptions): Promise<Loaded> {
+  // Codes are made long before they are redeemed.
+  const server = await startServer({ redis, lifetimes: { codeSeconds: 600 } })
+  return { server, load: await Load.prepare(server, PER_SECOND) }
+}
+
+/** Answers to refreshes, which need all of Redis, are the measure of when it is back. */
+const shows = (removed: number) => (one: Answered) =>
+  one.kind === 'refresh' && one.sent > removed && one.said === 'works'
+
+/**
+ * Whatever the fault: all requests are answered, within 1.5 s, with what is right or with 503; nobody is logged out, no
+ * code is redeemed twice; the memory of the server stays flat; and within 2 s after the fault all is well again.
+ *
+ * @param noticed `false`: no request is answered with 503.
+ */
+export async function expectToHold({ server, load }: Loaded, cause: Cause, noticed = true): Promise<void> {
+  await load.provide((BEFORE + DURING + BACK_WITHIN + AFTER) / 1000)
+  const processor = watchProcessor([server.process.pid as number, process.pid])
+  load.start()
+  await delay(BEFORE)
+
+  const begun = performance.now()
+  await cause.begin()
+  await delay(DURING / 2)
+  const memory = await server.ask('rss')
+  await delay(DURING / 2)
+  await cause.end()
+  const removed = performance.now()
+
+  while (!load.answered.some(shows(removed)) && performance.now() < removed + 2 * BACK_WITHIN) await delay(10)
+  await delay(AFTER)
+  const grown = (await server.ask('rss')) - memory
+  await load.stop()
+  processor.stop()
+
+  /** For how long the machine let them wait, when it had too few processors. Also before: what was late then is so now. */
+  const waited = ({ sent, at }: Answered) => processor.waited(sent - BACK_WITHIN, at)
+  const { answered } = load
+  const during = answered.filter(({ sent }) => sent > begun && sent < removed)
+  const back = answered.find(shows(removed)) as Answered
+  const unwell = (all: readonly Answered[]) =>
+    all.filter((one) => one.said !== 'works' && waited(one) < STORE_DEADLINE)
+
+  expect(await load.faults()).toEqual([])
+  expect(answered.filter((one) => one.at - one.sent > ANSWERED_WITHIN + waited(one))).toEqual([])
+  expect(during.length).toBeGreaterThan(0.9 * PER_SECOND * (DURING / 1000))
+  if (noticed) expect(during.filter(({ said }) => said === 'unavailable').length).toBeGreaterThan(0)
+  else expect(unwell(answered)).toEqual([])
+
+  expect(back).toBeDefined()
+  expect(back.at - removed).toBeLessThan(BACK_WITHIN + waited(back))
+  const later = answered.filter(({ sent }) => sent > back.at)
+  expect(later.length).toBeGreaterThan(0.5 * PER_SECOND * (AFTER / 1000))
+  expect(unwell(later)).toEqual([])
+  expect(grown).toBeLessThan(FLAT)
+}

@@ -246,7 +246,17 @@ const FAULTS: readonly Fault[] = [
       'exact URL',
     ],
   ),
-  ...['redirect_uris', 'grant_types'].map(
+  ...['/goodbye', 'https://client.example/#x', 'javascript:alert(1)', 'http://client.example/goodbye'].map(
+    (uri): Fault => [
+      `the post-logout redirect URI ${uri} (RP-Initiated Logout §3.1)`,
+      { clients: [{ ...client, post_logout_redirect_uris: [uri] }] },
+      'bad_redirect_uri',
+      'clients[0].post_logout_redirect_uris[0]',
+      'exact URL',
+    ],
+  ),
+  ['logout that is no function', { logout: true }, 'not_a_function', 'logout', 'Give a function'],
+  ...['redirect_uris', 'post_logout_redirect_uris', 'grant_types'].map(
     (name): Fault => [
       `${name} that are a text`,
       { clients: [{ ...client, [name]: 'https://client.example' }] },

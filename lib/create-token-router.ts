@@ -15,6 +15,8 @@ import { createReadClientRequest } from './endpoints/client-request'
 import { createShowError } from './endpoints/error-page'
 import { introspectionEndpoint } from './endpoints/introspection'
 import { jwksEndpoint } from './endpoints/jwks'
+import { logoutEndpoint } from './endpoints/logout'
+import { createReadLogoutRequest } from './endpoints/logout-request'
 import { endpointUrl, metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
@@ -135,6 +137,8 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     }
   }
 
+  const grants = createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit })
+
   const endpoints = [
     ...(options.authorize
       ? [
@@ -144,7 +148,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
             issueCode,
             deny,
             respondTo,
-            showError: createShowError(options.errorPage, emit),
+            showError: createShowError(options.errorPage, 'sign-in', emit),
             emit,
           }),
         ]
@@ -160,6 +164,17 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),
     ...(scopes.includes('openid')
       ? [userinfoEndpoint({ issuer, audience, findToken, findClient, accountFor, now })]
+      : []),
+    ...(options.logout
+      ? [
+          logoutEndpoint({
+            readRequest: createReadLogoutRequest({ issuer, keys, findClient }),
+            logout: options.logout,
+            grants,
+            showError: createShowError(options.errorPage, 'sign-out', emit),
+            emit,
+          }),
+        ]
       : []),
     jwksEndpoint(keys),
   ]
@@ -186,7 +201,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     },
     issueCode,
     deny,
-    grants: createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit }),
+    grants,
     requireAccessToken: createRequireAccessToken({
       issuer,
       audience,

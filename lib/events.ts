@@ -91,6 +91,7 @@ export interface HostTroubleEvent {
     | 'clients'
     | 'findAccount'
     | 'authorize'
+    | 'logout'
     | 'resources'
     | 'errorPage'
     | 'sign'

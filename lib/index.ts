@@ -12,6 +12,8 @@ export { createClientSecret, hashClientSecret } from './clients/client-secret'
 export { createTokenRouter, type TokenRouter } from './create-token-router'
 export type { AuthorizeFunction } from './endpoints/authorization'
 export type { ErrorPage } from './endpoints/error-page'
+export type { LogoutDecision, LogoutFunction } from './endpoints/logout'
+export type { LogoutRequest } from './endpoints/logout-request'
 export { ConfigError, OAuthError, type OAuthErrorCode, type OAuthErrorDetails } from './errors'
 export type {
   AuthorizationDeniedEvent,

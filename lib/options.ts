@@ -10,6 +10,7 @@ import { checkClients } from './clients/check-clients'
 import type { Client, FindClient } from './clients/client'
 import type { AuthorizeFunction } from './endpoints/authorization'
 import type { ErrorPage } from './endpoints/error-page'
+import type { LogoutFunction } from './endpoints/logout'
 import { ConfigError } from './errors'
 import type { OnEvent } from './events'
 import type { FindAccount } from './grants/account'
@@ -72,6 +73,8 @@ export interface TokenRouterOptions {
   readonly authorize?: AuthorizeFunction | undefined
   /** The host's own page for errors that no client can be told; a plain one unless told. */
   readonly errorPage?: ErrorPage | undefined
+  /** The host's logout, for clients that want their user logged out. Given, it mounts the logout endpoint at `/logout`. */
+  readonly logout?: LogoutFunction | undefined
   /** The URL of an authorize page of the host's own, which calls `issueCode`; for the metadata. */
   readonly authorizationEndpoint?: string | undefined
   /**
@@ -150,6 +153,7 @@ const NAMES: Readonly<Record<keyof TokenRouterOptions, true>> = {
   clients: true,
   findAccount: true,
   authorize: true,
+  logout: true,
   errorPage: true,
   authorizationEndpoint: true,
   store: true,
@@ -205,6 +209,7 @@ export function resolveOptions(options: TokenRouterOptions) {
       'Give (subject) => account; undefined means that the user may have no tokens.',
     ),
     authorize: optionalFunction('authorize', options.authorize),
+    logout: optionalFunction('logout', options.logout),
     errorPage: optionalFunction('errorPage', options.errorPage),
     authorizationEndpoint: checkAuthorizationEndpoint(options.authorizationEndpoint, options.authorize),
     store: checkStore(options.store),

@@ -2,7 +2,7 @@
 import * as client from 'openid-client'
 import type { FixtureOptions } from '../support/fixture'
 import { CALLBACK } from '../support/fixture'
-import { browse, KEYS, ODD_ID, ODD_SECRET, type RealIssuer, startIssuer } from './real-issuer'
+import { ALL_CLIENTS, browse, KEYS, ODD_ID, ODD_SECRET, type RealIssuer, startIssuer } from './real-issuer'
 
 type Auth = [clientId: string, method: client.ClientAuth]
 
@@ -135,6 +135,29 @@ describe('the whole flow', () => {
       })
     },
   )
+
+  it('a logout with the ID token as hint (RP-Initiated Logout §2, §3)', async () => {
+    const goodbye = `${CALLBACK}/goodbye`
+    const config = await start(SPA, {
+      clients: ALL_CLIENTS.map((one) => ({ ...one, post_logout_redirect_uris: [goodbye] })),
+      approval: { subject: 'alice', authTime: new Date(), sid: 'session-1' },
+      logout: (request) => {
+        const login = { subject: 'alice', sid: 'session-1' }
+        return request.mustAsk(login) ? undefined : { grants: 'session', ...login }
+      },
+    })
+    const { id_token, refresh_token } = await signIn(config)
+    const url = client.buildEndSessionUrl(config, {
+      id_token_hint: id_token as string,
+      post_logout_redirect_uri: goodbye,
+      state: 'a state',
+    })
+
+    expect((await browse(url)).href).toBe(`${goodbye}?state=a+state`)
+    expect(await refusal(client.refreshTokenGrant(config, refresh_token as string))).toMatchObject({
+      error: 'invalid_grant',
+    })
+  })
 
   it('without OpenID: a refresh token and no ID token (RFC 6749 §5.1)', async () => {
     const config = await start(SPA, { scopes: ['openid', 'offline_access', 'read'] })

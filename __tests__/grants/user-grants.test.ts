@@ -283,6 +283,47 @@ describe('grants.revokeAll', () => {
     expectRefusal(await server.exchange(code), 400, 'invalid_grant')
   })
 
+  it('ends those of one session alone, of all clients or of one, with codes that were not exchanged', async () => {
+    const server = clocked()
+    await server.signIn({ sid: 'one' }, 'web')
+    await server.signIn({ sid: 'one' })
+    const code = await server.code()
+    await server.signIn({ sid: 'two' })
+    await server.signIn({})
+    const { revokeAll, list } = server.oauth.grants
+
+    expect(await revokeAll('alice', { sid: 'none' })).toBe(0)
+    expect(await revokeAll('bob', { sid: 'one' })).toBe(0)
+    expect(await revokeAll('alice', { sid: 'one', clientId: 'web' })).toBe(1)
+    expect(await revokeAll('alice', { sid: 'one' })).toBe(2)
+    expectRefusal(await server.exchange(code), 400, 'invalid_grant')
+    expect((await list('alice')).grants).toHaveLength(2)
+    expect(server.eventsOf('grant.revoked')).toMatchObject([{ clientId: 'web', count: 1 }, { count: 2 }])
+  })
+
+  it('ends those of one session among more grants than a page of the store holds', async () => {
+    const store = memoryStore()
+    const list: typeof store.list = (subject, page) => store.list(subject, { ...page, limit: 2 })
+    const server = clocked({ store: { ...store, list } })
+    for (const sid of ['one', 'two', 'one', 'two', 'one', 'two', 'one']) await server.signIn({ sid })
+
+    expect(await server.oauth.grants.revokeAll('alice', { sid: 'one' })).toBe(4)
+    expect(await server.oauth.grants.revokeAll('alice')).toBe(3)
+  })
+
+  it('ends nothing where the sid was lost: without it, all would end', async () => {
+    const server = clocked()
+    await server.signIn({ sid: 'one' })
+
+    for (const sid of [undefined, null, 1])
+      await expect(server.oauth.grants.revokeAll('alice', { sid } as never)).rejects.toMatchObject({
+        name: 'ConfigError',
+        code: 'bad_text',
+        option: 'grants.revokeAll.sid',
+      })
+    expect((await server.oauth.grants.list('alice')).grants).toHaveLength(1)
+  })
+
   it('is 0, and no event, where there is nothing to end', async () => {
     const server = clocked()
     expect(await server.oauth.grants.revokeAll('alice')).toBe(0)

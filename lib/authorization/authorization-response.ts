@@ -88,7 +88,9 @@ function formPost(redirectUri: string, parameters: Readonly<Record<string, strin
  * letter; registered URIs have no fragment (RFC 6749 §3.1.2). RFC 9700 §4.12: 303, so that a browser never posts the
  * user's form on to the client.
  */
-function redirect(redirectUri: string, parameters: Readonly<Record<string, string>>) {
-  const redirectTo = `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${new URLSearchParams(parameters)}`
+export function redirect(redirectUri: string, parameters: Readonly<Record<string, string>>) {
+  const query = new URLSearchParams(parameters).toString()
+  const redirectTo =
+    query === '' ? redirectUri : `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query}`
   return { status: 303, headers: { Location: redirectTo }, redirectTo }
 }

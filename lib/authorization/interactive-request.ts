@@ -1,6 +1,6 @@
 // A request as the host's login and consent see it: what it asks for, what is still missing, and the host's own form.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OAuthError } from '../errors'
+import { refuseForeignForm } from '../http/user-page'
 import { parametersOf, type ReceivedParameters } from '../parameters'
 import type { AuthorizationRequest } from './authorization-request'
 import { type Login, type NextStep, nextStep } from './next-step'
@@ -56,14 +56,4 @@ export function createReadInteractiveRequest(services: {
       nextStep: (login, consented = false) => nextStep(request, login, consented),
     }
   }
-}
-
-/**
- * A page of another site must not decide in the user's name. The host's own token against forged posts comes first;
- * this holds where a browser tells where a form comes from (Fetch Metadata), as all current ones do.
- */
-function refuseForeignForm(req: IncomingMessage): void {
-  const site = req.headers['sec-fetch-site']
-  if (site === undefined || site === 'same-origin' || site === 'none') return
-  throw new OAuthError('invalid_request', 'The form comes from another site.', { reason: 'foreign_form' })
 }

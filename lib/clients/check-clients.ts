@@ -76,9 +76,11 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
     )
   }
   checkList(client.grant_types, `${option}.grant_types`)
-  checkList(client.redirect_uris, `${option}.redirect_uris`)
-  for (const [j, uri] of (client.redirect_uris ?? []).entries())
-    checkRedirectUri(uri, `${option}.redirect_uris[${j}]`)
+  for (const member of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
+    checkList(client[member], `${option}.${member}`)
+    for (const [j, uri] of (client[member] ?? []).entries())
+      checkRedirectUri(uri, `${option}.${member}[${j}]`)
+  }
   if (client.application_type !== undefined && !['web', 'native'].includes(client.application_type)) {
     throw new ConfigError(
       'unknown_value',

@@ -12,6 +12,8 @@ export interface Client {
   readonly client_secret_hash?: string | readonly string[] | undefined
   /** Compared character by character (RFC 9700 §2.1). */
   readonly redirect_uris?: readonly string[] | undefined
+  /** Where a logout may send the browser (RP-Initiated Logout §3.1). Compared character by character. */
+  readonly post_logout_redirect_uris?: readonly string[] | undefined
   /** What it may ask at the token endpoint; `['authorization_code']` unless told (RFC 7591 §2). */
   readonly grant_types?: readonly string[] | undefined
   /** How it authenticates; `client_secret_basic` unless told (RFC 7591 §2). `none` makes it a public client. */

@@ -9,6 +9,7 @@ import { asOAuthError, OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Endpoint } from '../http/endpoint'
+import { prepareUserPage } from '../http/user-page'
 import type { ShowError } from './error-page'
 
 /**
@@ -48,14 +49,7 @@ export function authorizationEndpoint({
     // OAuth 2.1 §3.1: a browser goes there, no script does.
     cors: false,
 
-    prepare(res) {
-      // RFC 9700 §4.16: no page in front of which a user decides may be framed. A policy beside the host's own holds too.
-      res.setHeader('X-Frame-Options', 'DENY')
-      res.appendHeader('Content-Security-Policy', "frame-ancestors 'none'")
-      res.setHeader('Cache-Control', 'no-store')
-      // RFC 9700 §4.2.4. Not `no-referrer`, with which browsers say `Origin: null` of a page's own forms.
-      res.setHeader('Referrer-Policy', 'same-origin')
-    },
+    prepare: prepareUserPage,
 
     async handle(received) {
       const request = await readRequest(received)

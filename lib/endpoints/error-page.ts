@@ -14,7 +14,11 @@ export type ErrorPage = (error: OAuthError, req: Request, res: Response) => void
 /** The answer; `undefined` when the host has answered itself. */
 export type ShowError = (error: OAuthError, req: Request, res: Response) => Promise<Answer | undefined>
 
-export function createShowError(errorPage: ErrorPage | undefined, emit: OnEvent): ShowError {
+export function createShowError(
+  errorPage: ErrorPage | undefined,
+  what: 'sign-in' | 'sign-out',
+  emit: OnEvent,
+): ShowError {
   return async (error, req, res) => {
     if (errorPage) {
       try {
@@ -27,7 +31,7 @@ export function createShowError(errorPage: ErrorPage | undefined, emit: OnEvent)
     }
     return {
       status: error.status,
-      body: plainPage(error),
+      body: plainPage(error, what),
       headers: {
         'Content-Security-Policy': pagePolicy(),
         ...(error.retryAfter !== undefined && { 'Retry-After': String(error.retryAfter) }),
@@ -36,16 +40,16 @@ export function createShowError(errorPage: ErrorPage | undefined, emit: OnEvent)
   }
 }
 
-function plainPage({ description, code, status }: OAuthError): string {
-  const [what, advice] =
+function plainPage({ description, code, status }: OAuthError, what: string): string {
+  const [title, advice] =
     status >= 500 || status === 429
       ? [
-          'The sign-in does not work at the moment',
+          `The ${what} does not work at the moment`,
           'Nothing is wrong with your account. Go back and try again in a moment.',
         ]
       : [
-          'This sign-in cannot go on',
+          `This ${what} cannot go on`,
           'The application that sent you here made a mistake. Go back to it, and tell its makers what follows.',
         ]
-  return page(what, `<p>${advice}</p>\n<p>${escapeHtml(description)} <code>${code}</code></p>`)
+  return page(title, `<p>${advice}</p>\n<p>${escapeHtml(description)} <code>${code}</code></p>`)
 }

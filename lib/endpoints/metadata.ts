@@ -25,6 +25,7 @@ const ADVERTISED: Readonly<Record<string, string>> = {
   revocation: 'revocation_endpoint',
   introspection: 'introspection_endpoint',
   userinfo: 'userinfo_endpoint',
+  logout: 'end_session_endpoint',
   jwks: 'jwks_uri',
 }
 

@@ -38,8 +38,11 @@ export interface UserGrants {
   list(subject: string, page?: Page): Promise<UserGrantPage>
   /** Ends one grant of this user; false when this user has none of that id. */
   revoke(subject: string, id: string): Promise<boolean>
-  /** Ends all grants of this user, or those for one client, and says how many there were. */
-  revokeAll(subject: string, filter?: { readonly clientId?: string }): Promise<number>
+  /**
+   * Ends all grants of this user, or those for one client, or of one session by the `sid` of their approvals, and says
+   * how many there were. @throws {ConfigError}
+   */
+  revokeAll(subject: string, filter?: { readonly clientId?: string; readonly sid?: string }): Promise<number>
 }
 
 export function createUserGrants(services: {
@@ -76,15 +79,31 @@ export function createUserGrants(services: {
 
     async revokeAll(subject, filter = {}) {
       // A misspelled filter would end everything.
-      refuseUnknownNames('grants.revokeAll.', filter, { clientId: true })
-      const { clientId } = filter
-      const count = await store.revokeAll(
-        subjectKey(issuer, subject),
-        clientId === undefined ? {} : { client: clientId },
-      )
+      refuseUnknownNames('grants.revokeAll.', filter, { clientId: true, sid: true })
+      if ('sid' in filter && typeof filter.sid !== 'string') throw badSid()
+      const { clientId, sid } = filter
+      const owner = subjectKey(issuer, subject)
+      const count =
+        sid === undefined
+          ? await store.revokeAll(owner, clientId === undefined ? {} : { client: clientId })
+          : await revokeSession(owner, sid, clientId)
       if (count > 0) emit({ type: 'grant.revoked', by: 'host', subject, clientId, grant: undefined, count })
       return count
     },
+  }
+
+  /** The store knows no sessions. Codes that were not exchanged yet are among those that end. */
+  async function revokeSession(owner: string, sid: string, clientId: string | undefined): Promise<number> {
+    const found: StoredGrant[] = []
+    let after: string | undefined
+    do {
+      const { grants, next } = await store.list(owner, after === undefined ? {} : { after })
+      found.push(...grants.filter(({ client }) => clientId === undefined || client === clientId))
+      after = next
+    } while (after !== undefined)
+    const keys = found.filter((stored) => decoded(stored)?.sid === sid).map(({ key }) => key)
+    const revoked = await Promise.all(keys.map((key) => store.revoke(key)))
+    return revoked.filter((one) => one).length
   }
 
   /** Grants of a client that is gone are listed: it may come back. Each client is looked for once. */
@@ -122,6 +141,16 @@ export function createUserGrants(services: {
       return undefined
     }
   }
+}
+
+/** Without it all grants would end. */
+function badSid(): ConfigError {
+  return new ConfigError(
+    'bad_text',
+    'grants.revokeAll.sid',
+    'is not a string.',
+    'Give the sid of the approvals, or leave it out to end all grants.',
+  )
 }
 
 /** @throws {ConfigError} */

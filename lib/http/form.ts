@@ -1,11 +1,14 @@
 // Reads the form that a client posts: from the stream, or from what the host's own body parser made of it.
 import type { IncomingMessage } from 'node:http'
-import { OAuthError } from '../errors'
+import { ConfigError, OAuthError } from '../errors'
 
 const LIMIT_BYTES = 64 * 1024
 const LIMIT_SECONDS = 10
 
-/** @throws {OAuthError} `invalid_request` when there is no well-formed form, with 413 when it is too long. */
+/**
+ * @throws {OAuthError} `invalid_request` when there is no well-formed form, with 413 when it is too long; `server_error`
+ * when the host has used it up.
+ */
 export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   // RFC 6749 App. B. With any other type a browser could be made to post across sites without a preflight, or a
   // host's JSON parser would decide what our parameters are.
@@ -13,9 +16,14 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   if (type !== 'application/x-www-form-urlencoded') {
     throw malformed('The content type must be application/x-www-form-urlencoded.', 'wrong_content_type')
   }
-  const parsed = (req as { body?: unknown }).body
   // A parser of Express 4 leaves an empty body behind where it did not read: only the stream tells.
-  if (req.readableDidRead || req.readableEnded || req.destroyed) return formOf(parsed)
+  if (req.readableDidRead || req.readableEnded || req.destroyed) {
+    const { body } = req as { body?: unknown }
+    // A body that was cut off, or had nothing in it, is the client's doing.
+    const isCut = req.destroyed && !req.complete
+    if (body === undefined && req.readableDidRead && !isCut) throw usedUp()
+    return formOf(body)
+  }
 
   // Small forms gain nothing by compression, and what is not unpacked cannot explode.
   const encoding = req.headers['content-encoding']
@@ -58,6 +66,16 @@ function readText(req: IncomingMessage): Promise<string> {
     }
     req.on('data', onData).on('end', onEnd).on('error', onCut).on('close', onCut)
   })
+}
+
+function usedUp(): OAuthError {
+  const cause = new ConfigError(
+    'used_up_body',
+    'req.body',
+    'is not there, though something in front of the router has read the body of the request.',
+    'Mount the router before it, or let it leave in req.body what it has read.',
+  )
+  return new OAuthError('server_error', 'The server failed.', { reason: 'used_up_body', cause })
 }
 
 /** What a body parser of the host left: an object, or the text itself. */

@@ -266,6 +266,34 @@ const FAULTS: readonly Fault[] = [
     ],
   ),
   [
+    'a grant type that nobody knows (RFC 7591 §2)',
+    { clients: [{ ...client, grant_types: ['refresh_token', 'implicit'] }] },
+    'unknown_grant_type',
+    'clients[0].grant_types[1]',
+    'authorization_code, refresh_token, or add',
+  ],
+  ...[{ authorize: () => undefined }, { authorizationEndpoint: 'https://app.example.com/authorize' }].flatMap(
+    (options) =>
+      [undefined, []].map(
+        (redirect_uris): Fault => [
+          `${Object.keys(options)}, and a client that takes codes with ${inspect(redirect_uris)} for redirect URIs`,
+          { ...options, clients: [{ ...client, redirect_uris }] },
+          'missing_redirect_uris',
+          'clients[0].redirect_uris',
+          'Register where its codes go',
+        ],
+      ),
+  ),
+  ...[client, web].map(
+    (record): Fault => [
+      `the secret of ${record?.client_id} itself`,
+      { clients: [{ ...record, client_secret: 'web-secret' }] },
+      'plain_client_secret',
+      'clients[0].client_secret',
+      'Store client_secret_hash instead',
+    ],
+  ),
+  [
     'a scope that is a list',
     { clients: [{ ...client, scope: ['openid'] }] },
     'bad_client_scope',
@@ -580,6 +608,15 @@ describe('createTokenRouter', () => {
     ],
     ['a signer', { signingKeys: [signer] }],
     ['no clients yet', { clients: [] }],
+    [
+      "a client of a grant type of the host's own",
+      {
+        clients: [{ ...client, grant_types: ['urn:example:x'] }],
+        grants: [{ name: 'urn:example:x', parameters: [], handle: () => undefined }],
+        authorize: () => undefined,
+      },
+    ],
+    ['a client without redirect URIs where nothing authorizes', { clients: [client] }],
     ['a store of a class', { store: Object.create(memoryStore()) }],
     ['an authorize page', { authorizationEndpoint: 'https://app.example.com/authorize' }],
     ['an authorize page on loopback', { authorizationEndpoint: 'http://localhost:3000/authorize' }],

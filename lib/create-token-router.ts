@@ -95,7 +95,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const limits = createRateLimits(options.rateLimit, emit)
   // Last of what may find a fault: it opens a connection.
   const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
-  const findClient = createFindClient(options.clients, options.clientAuthMethods, emit)
+  const findClient = createFindClient(options.clients, options, emit)
   const findToken = createFindToken({ issuer, keys, links, codec, store, lifetimes, overlap, now })
   const readClientRequest = createReadClientRequest(
     createAuthenticateClient(options.clientAuthMethods, findClient, emit),

@@ -202,7 +202,7 @@ export function resolveOptions(options: TokenRouterOptions) {
     issuer,
     secrets: checkSecrets(options.secret),
     signingKeys: checkSigningKeys(options.signingKeys),
-    clients: checkClients(options.clients, clientAuthMethods),
+    clients: checkClients(options.clients, { ...options, grantTypes, clientAuthMethods }),
     findAccount: required(
       'findAccount',
       options.findAccount,

@@ -41,7 +41,7 @@ describe('client and redirect URI', () => {
       }),
       client({ client_id: 'loopback-web', redirect_uris: ['http://127.0.0.1:8080/cb'] }),
       client({ client_id: 'two', redirect_uris: [CALLBACK, `${CALLBACK}/2`] }),
-      client({ client_id: 'nowhere', redirect_uris: [] }),
+      client({ client_id: 'nowhere', redirect_uris: [], grant_types: [] }),
     ],
   })
 

@@ -18,7 +18,7 @@ const gateway: ClientAuthMethod = {
 function server(method: ClientAuthMethod = gateway, more: FixtureOptions = {}) {
   return fixture({
     clientAuthMethods: [method],
-    clients: [...CLIENTS, { client_id: 'inside', token_endpoint_auth_method: method.name }],
+    clients: [...CLIENTS, { client_id: 'inside', token_endpoint_auth_method: method.name, grant_types: [] }],
     ...more,
   })
 }

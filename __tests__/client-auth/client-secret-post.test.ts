@@ -14,6 +14,7 @@ describe('client_secret_post', () => {
           client_id: 'a web',
           token_endpoint_auth_method: 'client_secret_post',
           client_secret_hash: hashClientSecret(secret),
+          grant_types: [],
         },
       ],
     })

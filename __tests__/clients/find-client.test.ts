@@ -52,6 +52,9 @@ describe('a function that finds clients', () => {
     ['a secret for a public client', { token_endpoint_auth_method: 'none' }],
     ['a method that is not known', { token_endpoint_auth_method: 'private_key_jwt' }],
     ['grant types that are no list', { grant_types: 'authorization_code' }],
+    ['a grant type that is not known', { grant_types: ['authorization_code', 'password'] }],
+    ['no redirect URIs, for a client that takes codes', { redirect_uris: null }],
+    ['a secret besides its hash', { client_secret: 'web-secret' }],
     ['redirect URIs that are no list', { redirect_uris: 'https://client.example/callback' }],
     ['a redirect URI that is none', { redirect_uris: ['/callback'] }],
     ['a scope that is no text', { scope: ['openid'] }],
@@ -64,6 +67,11 @@ describe('a function that finds clients', () => {
     const { cause } = server.eventsOf('host.trouble')[0] as { cause: unknown }
     expect(cause).toMatchObject({ name: 'ConfigError', option: expect.stringMatching(/^clients\("web"\)\./) })
     expect(String(cause)).not.toContain('web-secret')
+  })
+
+  it('may hand out a client without redirect URIs, where nothing authorizes', async () => {
+    const server = fixture({ authorize: undefined, clients: () => ({ ...web, redirect_uris: undefined }) })
+    expect((await server.post('/introspect', 'token=x').auth('web', 'web-secret')).status).toBe(200)
   })
 
   it.each([

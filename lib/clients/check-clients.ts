@@ -2,14 +2,27 @@
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { ConfigError } from '../errors'
 import { isSecure } from '../loopback'
-import { authMethodOf, type Client, type FindClient, isClientId, isPublic, momentOf } from './client'
+import {
+  authMethodOf,
+  type Client,
+  type FindClient,
+  isClientId,
+  isPublic,
+  mayUseGrant,
+  momentOf,
+} from './client'
 import { isClientSecretHash } from './client-secret'
 
+/** The options of a router that decide what a client of it can be. */
+export interface ClientRules {
+  readonly clientAuthMethods: readonly ClientAuthMethod[]
+  readonly grantTypes: readonly { readonly name: string }[]
+  readonly authorize?: unknown
+  readonly authorizationEndpoint?: unknown
+}
+
 /** @throws {ConfigError} */
-export function checkClients(
-  clients: unknown,
-  methods: readonly ClientAuthMethod[],
-): readonly Client[] | FindClient {
+export function checkClients(clients: unknown, rules: ClientRules): readonly Client[] | FindClient {
   if (typeof clients === 'function') return clients as FindClient
   if (!Array.isArray(clients)) {
     throw new ConfigError(
@@ -19,7 +32,7 @@ export function checkClients(
       'Give the registered clients, or (clientId) => client.',
     )
   }
-  for (const [i, client] of clients.entries()) checkClient(client, `clients[${i}]`, methods)
+  for (const [i, client] of clients.entries()) checkClient(client, `clients[${i}]`, rules)
   const ids = clients.map(({ client_id }: Client) => client_id)
   if (new Set(ids).size < ids.length)
     throw new ConfigError(
@@ -32,7 +45,7 @@ export function checkClients(
 }
 
 /** @throws {ConfigError} naming the member of the record. */
-export function checkClient(client: Client, option: string, methods: readonly ClientAuthMethod[]): void {
+export function checkClient(client: Client, option: string, rules: ClientRules): void {
   if (typeof client !== 'object' || client === null || !isClientId(client.client_id)) {
     throw new ConfigError(
       'bad_client_id',
@@ -42,12 +55,21 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
     )
   }
   const method = authMethodOf(client)
-  if (!methods.some(({ name }) => name === method)) {
+  const methods = rules.clientAuthMethods.map(({ name }) => name)
+  if (!methods.includes(method)) {
     throw new ConfigError(
       'unknown_auth_method',
       `${option}.token_endpoint_auth_method`,
       `"${method}" is not known here.`,
-      `Use ${methods.map(({ name }) => name).join(', ')}, or add a method in clientAuthMethods.`,
+      `Use ${methods.join(', ')}, or add a method in clientAuthMethods.`,
+    )
+  }
+  if (client.client_secret !== undefined) {
+    throw new ConfigError(
+      'plain_client_secret',
+      `${option}.client_secret`,
+      'is a secret that anybody can read who reads the record.',
+      'Store client_secret_hash instead: hashClientSecret(secret). A public client has neither.',
     )
   }
   const hashes = [client.client_secret_hash ?? []].flat()
@@ -76,10 +98,29 @@ export function checkClient(client: Client, option: string, methods: readonly Cl
     )
   }
   checkList(client.grant_types, `${option}.grant_types`)
+  const grantTypes = rules.grantTypes.map(({ name }) => name)
+  const unknown = client.grant_types?.findIndex((name) => !grantTypes.includes(name)) ?? -1
+  if (unknown >= 0) {
+    throw new ConfigError(
+      'unknown_grant_type',
+      `${option}.grant_types[${unknown}]`,
+      'is not known here.',
+      `Use ${grantTypes.join(', ')}, or add a grant type in grants.`,
+    )
+  }
   for (const member of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
     checkList(client[member], `${option}.${member}`)
     for (const [j, uri] of (client[member] ?? []).entries())
       checkRedirectUri(uri, `${option}.${member}[${j}]`)
+  }
+  const authorizes = rules.authorize !== undefined || rules.authorizationEndpoint !== undefined
+  if (authorizes && mayUseGrant(client, 'authorization_code') && !client.redirect_uris?.length) {
+    throw new ConfigError(
+      'missing_redirect_uris',
+      `${option}.redirect_uris`,
+      'is missing, and the client may use authorization_code.',
+      'Register where its codes go, or leave it out of grant_types, which is [] for an API that only asks about tokens.',
+    )
   }
   if (client.application_type !== undefined && !['web', 'native'].includes(client.application_type)) {
     throw new ConfigError(

@@ -1,13 +1,12 @@
 // Where clients come from: a list that was checked at start, or a function of the host's.
-import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import type { OnEvent } from '../events'
 import { askHost } from '../host'
-import { checkClient } from './check-clients'
+import { type ClientRules, checkClient } from './check-clients'
 import { type Client, type FindClient, isClientId } from './client'
 
 export function createFindClient(
   clients: readonly Client[] | FindClient,
-  methods: readonly ClientAuthMethod[],
+  rules: ClientRules,
   emit: OnEvent,
 ): FindClient {
   if (typeof clients !== 'function') {
@@ -20,7 +19,7 @@ export function createFindClient(
       const found = await clients(clientId)
       if (!found || found.client_id !== clientId) return undefined
       const client = withoutNulls(found)
-      checkClient(client, `clients(${JSON.stringify(clientId)})`, methods)
+      checkClient(client, `clients(${JSON.stringify(clientId)})`, rules)
       return client
     })
   }

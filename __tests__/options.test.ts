@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type JsonWebKey } from 'node:crypto'
+import { generateKeyPairSync, type JsonWebKey, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -85,6 +85,15 @@ const FAULTS: readonly Fault[] = [
   ['a number for a secret', { secret: 1e40 }, 'missing_secret', 'secret', 'openssl rand'],
   ['a secret of 31 bytes', { secret: 'x'.repeat(31) }, 'weak_secret', 'secret', 'openssl rand'],
   ['a Buffer of 31 bytes', { secret: Buffer.alloc(31, 1) }, 'weak_secret', 'secret', 'openssl rand'],
+  ["'a'.repeat(32) for a secret", { secret: 'a'.repeat(32) }, 'weak_secret', 'secret', 'openssl rand'],
+  [
+    'seven characters again and again',
+    { secret: 'changme'.repeat(9) },
+    'weak_secret',
+    'secret',
+    'openssl rand',
+  ],
+  ['a Buffer of zeros', { secret: [SECRET, Buffer.alloc(64)] }, 'weak_secret', 'secret[1]', 'openssl rand'],
   ['no secrets', { secret: [] }, 'missing_secret', 'secret', 'openssl rand'],
   ['a gap among secrets', { secret: [SECRET, undefined] }, 'missing_secret', 'secret[1]', 'openssl rand'],
   ['a weak second secret', { secret: [SECRET, 'short'] }, 'weak_secret', 'secret[1]', 'openssl rand'],
@@ -416,6 +425,13 @@ const FAULTS: readonly Fault[] = [
   ['grants without a list', { grants: {} }, 'not_a_list', 'grants', 'Give a list'],
   ['a grant that is none', { grants: [null] }, 'bad_grant_type', 'grants[0]', '{ name, parameters, handle }'],
   [
+    'a grant whose parameters are no names',
+    { grants: [{ name: 'x', parameters: ['scope', 5], handle: () => undefined }] },
+    'bad_grant_type',
+    'grants[0]',
+    'parameters',
+  ],
+  [
     'a grant without parameters',
     { grants: [{ name: 'x', handle: () => undefined }] },
     'bad_grant_type',
@@ -595,10 +611,10 @@ describe('createTokenRouter', () => {
     ['an issuer below localhost (RFC 6761 §6.3)', { issuer: 'http://app.localhost:3000/oauth' }],
     ['an issuer on 127.0.0.0/8 (RFC 1122 §3.2.1.3)', { issuer: 'http://127.1.2.3:3000' }],
     ['an issuer on ::1', { issuer: 'http://[::1]:3000/oauth' }],
-    ['a secret of 32 bytes', { secret: 'x'.repeat(32) }],
-    ['a secret of 32 bytes in 16 letters', { secret: 'ä'.repeat(16) }],
-    ['a secret in a Uint8Array', { secret: new Uint8Array(32) }],
-    ['several secrets', { secret: [SECRET, Buffer.alloc(32, 1)] }],
+    ['a secret of 32 bytes', { secret: '0123456789abcdef'.repeat(2) }],
+    ['a secret of 32 bytes in 16 letters', { secret: 'äöüßéèêñ'.repeat(2) }],
+    ['a secret in a Uint8Array', { secret: new Uint8Array(randomBytes(32)) }],
+    ['several secrets', { secret: [SECRET, randomBytes(32)] }],
     ['a key in PEM', { signingKeys: [ES256.export({ type: 'pkcs8', format: 'pem' })] }],
     ['a key in SEC 1', { signingKeys: [ES256.export({ type: 'sec1', format: 'pem' })] }],
     ['a JWK', { signingKeys: [ES256_JWK] }],

@@ -47,6 +47,9 @@ export function checkSecrets(secret: unknown): readonly Buffer[] {
     const bytes = Buffer.from(one as string)
     if (bytes.length < 32)
       throw new ConfigError('weak_secret', option, `has ${bytes.length} bytes; it takes 32 or more.`, remedy)
+    // 32 random bytes have 30 or so, and those that are spelled in hexadecimal 16.
+    if (new Set(bytes).size < 8)
+      throw new ConfigError('weak_secret', option, 'is not random: it repeats a few characters.', remedy)
     return bytes
   })
 }
@@ -188,6 +191,7 @@ export function checkGrantType(grant: GrantType, i: number): void {
   if (
     typeof grant?.name === 'string' &&
     Array.isArray(grant.parameters) &&
+    grant.parameters.every((name) => typeof name === 'string') &&
     typeof grant.handle === 'function'
   )
     return

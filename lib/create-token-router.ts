@@ -17,7 +17,7 @@ import { introspectionEndpoint } from './endpoints/introspection'
 import { jwksEndpoint } from './endpoints/jwks'
 import { logoutEndpoint } from './endpoints/logout'
 import { createReadLogoutRequest } from './endpoints/logout-request'
-import { endpointUrl, metadata, metadataEndpoint, WELL_KNOWN } from './endpoints/metadata'
+import { endpointUrl, metadata, metadataEndpoint, wellKnownPlaces } from './endpoints/metadata'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
 import { userinfoEndpoint } from './endpoints/userinfo'
@@ -179,16 +179,17 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     jwksEndpoint(keys),
   ]
   const document = metadata({ ...options, endpoints, keys })
+  const places = wellKnownPlaces(scopes)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
   const services = { issuer, cors: options.cors, limits, emit }
 
   const router = mountEndpoints(
-    [...endpoints, ...WELL_KNOWN.map((place) => metadataEndpoint(place, document))],
+    [...endpoints, ...places.map((place) => metadataEndpoint(place, document))],
     { path: options.mountPath, usage: `app.use('${options.mountPath || '/'}', oauth)` },
     services,
   )
   const wellKnown = mountEndpoints(
-    WELL_KNOWN.map((place) => metadataEndpoint(place + path, document)),
+    places.map((place) => metadataEndpoint(place + path, document)),
     { path: '', usage: 'app.use(oauth.wellKnown)' },
     services,
   )

@@ -105,6 +105,19 @@ describe('the discovery document', () => {
     })
   })
 
+  it('says nothing of ID tokens and userinfo where nobody can ask for them (RFC 8414 §2, OIDC Core §3.1.2.1)', async () => {
+    const { body: oidc } = await fixture().get(DOCUMENT)
+    const document = await documentOf({ scopes: ['read', 'offline_access'] })
+    expect(Object.keys(oidc).filter((name) => !Object.hasOwn(document, name))).toEqual([
+      'userinfo_endpoint',
+      'subject_types_supported',
+      'id_token_signing_alg_values_supported',
+      'claim_types_supported',
+      'claims_supported',
+    ])
+    expect(document.claims_parameter_supported).toBe(false)
+  })
+
   it.each([
     ['no scope', { scopes: [] }],
     ['nothing that authorizes', { authorize: undefined }],
@@ -127,6 +140,15 @@ describe('the places of the document', () => {
     const response = await server.get(place)
     expect(response.status).toBe(200)
     expect(response.text).toBe((await server.get(DOCUMENT)).text)
+  })
+
+  it('are those of RFC 8414 only, where the server knows no openid (OIDC Discovery §4)', async () => {
+    const server = fixture({ scopes: ['read'] })
+    const statusAt = async (place: string) => (await server.get(place)).status
+    expect(await statusAt('/.well-known/oauth-authorization-server/oauth')).toBe(200)
+    expect(await statusAt('/oauth/.well-known/oauth-authorization-server')).toBe(200)
+    expect(await statusAt('/.well-known/openid-configuration/oauth')).toBe(404)
+    expect(await statusAt('/oauth/.well-known/openid-configuration')).toBe(404)
   })
 
   it.each(['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'])(

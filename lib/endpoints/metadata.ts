@@ -47,7 +47,7 @@ export function metadata({
 }: MetadataOptions): object {
   const authorizes =
     authorizationEndpoint !== undefined || endpoints.some(({ name }) => name === 'authorization')
-  const openid = scopes.includes('openid')
+  const openid = knowsOpenId(scopes)
   const authMethods = clientAuthMethods.map(({ name }) => name)
   const document = {
     issuer,
@@ -72,10 +72,13 @@ export function metadata({
     introspection_endpoint_auth_methods_supported: authMethods.filter((name) => name !== 'none'),
     code_challenge_methods_supported: authorizes ? [CODE_CHALLENGE_METHOD] : [],
     ...(authorizes && { authorization_response_iss_parameter_supported: true }),
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: keys.algorithms,
-    claim_types_supported: ['normal'],
-    claims_supported: openid ? [...CLAIMS, ...claimsOfScope(scopes, scopeClaims)] : [],
+    // Of ID tokens and userinfo, which there are for the scope openid only.
+    ...(openid && {
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: keys.algorithms,
+      claim_types_supported: ['normal'],
+      claims_supported: [...CLAIMS, ...claimsOfScope(scopes, scopeClaims)],
+    }),
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
     claims_parameter_supported: authorizes && openid,
@@ -105,5 +108,17 @@ export function metadataEndpoint(path: string, document: object): Endpoint {
   }
 }
 
-/** RFC 8414 §3.1: inserted between host and path of the issuer. OpenID Connect Discovery §4: appended to the path. */
-export const WELL_KNOWN = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']
+/**
+ * RFC 8414 §3.1: inserted between host and path of the issuer. OpenID Connect Discovery §4: appended to the path; only
+ * where there is OpenID Connect.
+ */
+export function wellKnownPlaces(scopes: readonly string[]): readonly string[] {
+  return [
+    '/.well-known/oauth-authorization-server',
+    ...(knowsOpenId(scopes) ? ['/.well-known/openid-configuration'] : []),
+  ]
+}
+
+function knowsOpenId(scopes: readonly string[]): boolean {
+  return scopes.includes('openid')
+}

@@ -4,7 +4,7 @@
 declare namespace Express {
   interface Request {
     /** Of the reader's session middleware. */
-    session: { user?: { id: string; signedInAt: number } }
+    session: { user?: { id: string; signedInAt: number }; loginId: string }
   }
 }
 
@@ -27,9 +27,18 @@ declare const server: import('node:http').Server
 declare const yourSessions: import('express').RequestHandler
 declare const userId: string
 
+interface User {
+  disabled: boolean
+  signedOutAt: Date
+  name: string
+  email: string
+  emailVerified: boolean
+  updatedAt: Date
+}
+
 declare const users: {
   isActive(id: string): Promise<boolean>
-  byId(id: string): Promise<{ disabled: boolean; signedOutAt: Date } | undefined>
+  byId(id: string): Promise<User | undefined>
   byApiKey(key: string): Promise<{ id: string; scopes: string[] } | undefined>
 }
 
@@ -40,6 +49,12 @@ declare const consents: {
 
 // What the reader's own authorize page ends in.
 declare const decide: import('express-token-endpoint').AuthorizeFunction
+
+declare const memberships: { since(userId: string): Promise<string> }
+
+// The reader's own logins.
+declare const sid: string
+declare function endSession(req: import('express').Request): Promise<void>
 
 // Against forms of other sites.
 declare function csrfToken(req: import('express').Request): string

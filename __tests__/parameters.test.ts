@@ -1,4 +1,4 @@
-import { expectRefusal, fixture, VERIFIER } from './support/fixture'
+import { expectRefusal, fixture, ISSUER, VERIFIER } from './support/fixture'
 
 describe('request parameters', () => {
   it.each(['grant_type', 'client_id', 'code', 'redirect_uri', 'code_verifier', 'scope', 'unknown'])(
@@ -26,7 +26,7 @@ describe('request parameters', () => {
     const server = fixture()
     const code = await server.code()
     const form = `grant_type=authorization_code&client_id=spa&code=${code}&code_verifier=${VERIFIER}`
-    const twice = 'resource=https://a.example&resource=https://b.example&audience=a&audience=b'
+    const twice = `resource=${ISSUER}&resource=${ISSUER}&audience=a&audience=b`
     const redirect = `redirect_uri=${encodeURIComponent('https://client.example/callback')}`
     expect((await server.post('/token', `${form}&${redirect}&${twice}`)).status).toBe(200)
   })

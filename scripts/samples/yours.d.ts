@@ -74,6 +74,8 @@ declare const db: {
   ): Promise<{ rows: { record: import('express-token-endpoint').Client }[] }>
 }
 declare const redis: import('ioredis').Redis
+declare const url: string
+declare const password: string
 declare const ca: string
 declare const keyId: string
 declare const publicJwk: import('node:crypto').JsonWebKey

@@ -76,7 +76,10 @@ test('every page that a packed page leads to is packed; sources and examples are
   const packed = ['README.md', 'LICENSE', 'package.json', ...files]
   const missing = links.filter(({ document, target }) => {
     const [top = ''] = target.split('/')
-    return packed.includes(document.split('/')[0] as string) && ![...packed, 'lib', 'examples', 'bench'].includes(top)
+    return (
+      packed.includes(document.split('/')[0] as string) &&
+      ![...packed, 'lib', 'examples', 'bench'].includes(top)
+    )
   })
   expect(missing).toEqual([])
 })

@@ -5,6 +5,8 @@ import { createRespondTo } from './authorization/authorization-response'
 import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
 import { createReadInteractiveRequest, type InteractiveRequest } from './authorization/interactive-request'
 import { createIssueCode, type IssueCode } from './authorization/issue-code'
+import { createPushedRequests } from './authorization/pushed-requests'
+import { createReadAskedParameters } from './authorization/read-asked-parameters'
 import { createVisits } from './authorization/visits'
 import { createAuthenticateClient } from './client-auth/authenticate'
 import { checkSigningAlgorithms } from './clients/check-clients'
@@ -18,6 +20,7 @@ import { jwksEndpoint } from './endpoints/jwks'
 import { logoutEndpoint } from './endpoints/logout'
 import { createReadLogoutRequest } from './endpoints/logout-request'
 import { endpointUrl, metadata, metadataEndpoint, wellKnownPlaces } from './endpoints/metadata'
+import { pushedAuthorizationEndpoint } from './endpoints/pushed-authorization'
 import { revocationEndpoint } from './endpoints/revocation'
 import { tokenEndpoint } from './endpoints/token'
 import { userinfoEndpoint } from './endpoints/userinfo'
@@ -105,15 +108,36 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const page = options.authorizationEndpoint ?? endpointUrl(issuer, '/authorize')
   const visits = createVisits({ issuer, secrets, page, now })
   const respondTo = createRespondTo({ issuer, signJwt, visits, now })
-  const allowResources = createAllowResources(audience, options.resources, emit)
-  const rules = { issuer, findClient, allowResources, scopes, pkce, keys, respondTo }
+  const pushedRequests = createPushedRequests({ issuer, store, lifetimes, now, emit })
+  const rules = {
+    issuer,
+    findClient,
+    allowResources: createAllowResources(audience, options.resources, emit),
+    scopes,
+    pkce,
+    keys,
+    readAsked: createReadAskedParameters({ issuer, pushedRequests, now }),
+    requirePushed: options.requirePushedAuthorizationRequests,
+    respondTo,
+  }
   const readRequest = createReadInteractiveRequest({
     page,
-    readRequest: (parameters) => readAuthorizationRequest(parameters, rules),
+    readRequest: (parameters, since) => readAuthorizationRequest(parameters, since, rules),
     visits,
   })
-  const issueCode = createIssueCode({ issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit })
-  const deny = createDenyRequest(respondTo, emit)
+  const issueCode = createIssueCode({
+    issuer,
+    pkce,
+    links,
+    codec,
+    store,
+    respondTo,
+    pushedRequests,
+    lifetimes,
+    now,
+    emit,
+  })
+  const deny = createDenyRequest({ respondTo, pushedRequests, emit })
 
   const { codeReplaySeconds } = options
   const accountFor = createAccountFor(options.findAccount, options.scopeClaims, emit)
@@ -152,6 +176,9 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
             emit,
           }),
         ]
+      : []),
+    ...(options.authorize || options.authorizationEndpoint !== undefined
+      ? [pushedAuthorizationEndpoint({ readClientRequest, rules, pushedRequests, now })]
       : []),
     tokenEndpoint({
       readClientRequest,

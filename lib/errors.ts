@@ -2,7 +2,8 @@
 import type { AuthorizationResponse } from './authorization/authorization-response'
 
 /**
- * Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
+ * Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2, RFC 9101 §7 and OpenID Connect Core
+ * §3.1.2.6.
  */
 export type OAuthErrorCode =
   | 'invalid_request'
@@ -22,6 +23,8 @@ export type OAuthErrorCode =
   | 'account_selection_required'
   | 'consent_required'
   | 'unmet_authentication_requirements'
+  | 'invalid_request_uri'
+  | 'invalid_request_object'
   | 'request_not_supported'
   | 'request_uri_not_supported'
   | 'registration_not_supported'

@@ -332,6 +332,11 @@ export function text(option: string, value: unknown): string {
   throw new ConfigError('bad_text', option, 'is not a text.', 'Give a text, or leave it out.')
 }
 
+export function flag(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value
+  throw new ConfigError('bad_flag', option, 'is not a boolean.', 'Give true or false, or leave it out.')
+}
+
 export function list<T>(option: string, value: readonly T[]): readonly T[] {
   if (Array.isArray(value)) return value
   throw new ConfigError('not_a_list', option, 'is not a list.', 'Give a list, or leave it out.')

@@ -36,6 +36,7 @@ import {
   checkSecrets,
   checkSigningKeys,
   checkStore,
+  flag,
   list,
   oneOf,
   optionalFunction,
@@ -102,6 +103,11 @@ export interface TokenRouterOptions {
    */
   readonly pkce?: PkceRule | undefined
   /**
+   * Whether all clients must push their authorization requests (RFC 9126 §5); false unless told. A client may also be
+   * registered so, with `require_pushed_authorization_requests`.
+   */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
+  /**
    * Whose refresh tokens rotate (RFC 9700 §4.14.2): `public` clients unless told. Any other keeps its refresh token
    * until it expires.
    */
@@ -113,7 +119,10 @@ export interface TokenRouterOptions {
   readonly overlap?: number | undefined
   /** Seconds within which a spent code is only refused; afterwards its grant ends as well. 5 unless told. */
   readonly codeReplaySeconds?: number | undefined
-  /** In seconds: code 60, access token 600, ID token 600, refresh idle 30 days, refresh absolute 90 days. */
+  /**
+   * In seconds: code 60, access token 600, ID token 600, refresh idle 30 days, refresh absolute 90 days, pushed request
+   * 60.
+   */
   readonly lifetimes?: Partial<Lifetimes> | undefined
   /** Grant types of the host's own, beside the authorization code and the refresh token. */
   readonly grants?: readonly GrantType[] | undefined
@@ -143,6 +152,7 @@ const LIFETIMES: Lifetimes = {
   idTokenSeconds: 600,
   refreshIdleSeconds: 30 * DAY,
   refreshAbsoluteSeconds: 90 * DAY,
+  pushedRequestSeconds: 60,
 }
 
 /** Every option there is. The compiler keeps the list complete. */
@@ -162,6 +172,7 @@ const NAMES: Readonly<Record<keyof TokenRouterOptions, true>> = {
   scopes: true,
   scopeClaims: true,
   pkce: true,
+  requirePushedAuthorizationRequests: true,
   rotate: true,
   overlap: true,
   codeReplaySeconds: true,
@@ -218,6 +229,10 @@ export function resolveOptions(options: TokenRouterOptions) {
     scopes,
     scopeClaims: checkScopeClaims(options.scopeClaims ?? {}, scopes),
     pkce: oneOf('pkce', options.pkce ?? 'always', ['always', 'public', 'optional']),
+    requirePushedAuthorizationRequests: flag(
+      'requirePushedAuthorizationRequests',
+      options.requirePushedAuthorizationRequests ?? false,
+    ),
     rotate:
       typeof options.rotate === 'function'
         ? options.rotate

@@ -5,9 +5,16 @@ import { asOAuthError, OAuthError } from '../errors'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import type { AllowResources } from '../grants/resources'
 import { parseScope } from '../grants/scope'
-import { REPEATED, type ReceivedParameters, type RequestParameters, refuseRepeated } from '../parameters'
+import {
+  only,
+  REPEATED,
+  type ReceivedParameters,
+  type RequestParameters,
+  refuseRepeated,
+} from '../parameters'
 import { verifyIdTokenHint } from '../tokens/id-token'
 import type { SigningKeys } from '../tokens/signing-keys'
+import { type AskedParameters, AUTHORIZATION_PARAMETERS } from './asked-parameters'
 import {
   errorParameters,
   RESPONSE_MODES,
@@ -16,6 +23,7 @@ import {
   type ResponseTarget,
 } from './authorization-response'
 import { parseClaims, type RequestedClaims } from './claims-parameter'
+import type { ReadAskedParameters } from './read-asked-parameters'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
 export interface AuthorizationRequest {
@@ -50,6 +58,8 @@ export interface AuthorizationRequest {
   readonly claims: RequestedClaims | undefined
   /** The APIs that access tokens are to be for (RFC 8707 §2.1), as the host spells them; none: the usual one. */
   readonly resources: readonly string[]
+  /** Where it was pushed (RFC 9126): it is answered once. */
+  readonly requestUri: string | undefined
   /** Path and query of this request: where a login sends the browser back to, and a consent page its form. */
   readonly returnTo: string
   /** When this browser first came with it. */
@@ -63,6 +73,8 @@ export interface AuthorizationRules {
   readonly scopes: readonly string[]
   readonly pkce: PkceRule
   readonly keys: SigningKeys
+  readonly readAsked: ReadAskedParameters
+  readonly requirePushed: boolean
   readonly respondTo: RespondTo
 }
 
@@ -70,31 +82,57 @@ export interface AuthorizationRules {
 export type PkceRule = 'always' | 'public' | 'optional'
 
 /**
+ * @param since When this browser first came with it.
  * @throws {OAuthError} With a `response` for the client once client and redirect URI are known to be right; without it
  * the browser must not be sent anywhere (RFC 6749 §4.1.2.1).
  */
 export async function readAuthorizationRequest(
-  parameters: ReceivedParameters,
+  received: ReceivedParameters,
+  since: Date,
   rules: AuthorizationRules,
 ): Promise<Omit<AuthorizationRequest, 'returnTo' | 'startedAt'>> {
   // Whom to tell must be beyond doubt.
-  if (parameters.repeated.has('client_id') || parameters.repeated.has('redirect_uri'))
-    refuseRepeated(parameters)
-  const clientId = parameters.require('client_id')
+  if (received.repeated.has('client_id') || received.repeated.has('redirect_uri')) refuseRepeated(received)
+  const clientId = received.require('client_id')
   const client = await rules.findClient(clientId)
   if (!client) throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
-  const target: ResponseTarget = {
+  const asked = await rules.readAsked(received, client, since)
+  const target = targetOf(asked.parameters, client)
+  try {
+    if (asked.requestUri === undefined) refuseUnpushed(client, rules)
+    return { ...target, ...(await readDetails(asked, client, rules)), requestUri: asked.requestUri }
+  } catch (thrown) {
+    throw await toldTo(target, asOAuthError(thrown), rules.respondTo)
+  }
+}
+
+/**
+ * Checks a request that is pushed as if it had come to the authorization endpoint (RFC 9126 §2.1).
+ *
+ * @throws {OAuthError} For the client, which is there to be told.
+ */
+export async function checkPushedRequest(
+  asked: AskedParameters,
+  client: Client,
+  rules: AuthorizationRules,
+): Promise<void> {
+  targetOf(asked.parameters, client)
+  await readDetails(asked, client, rules)
+}
+
+function targetOf(parameters: RequestParameters, client: Client): ResponseTarget {
+  return {
     client,
     redirectUri: redirectUriOf(parameters, client),
     state: parameters.get('state'),
     responseMode: responseModeOf(parameters) ?? 'query',
   }
-  try {
-    const details = readDetails(parameters, client, rules)
-    return { ...target, ...details, resources: await resourcesOf(parameters, client, rules) }
-  } catch (thrown) {
-    throw await toldTo(target, asOAuthError(thrown), rules.respondTo)
-  }
+}
+
+/** RFC 9126 §4, §6. */
+function refuseUnpushed(client: Client, { requirePushed }: AuthorizationRules): void {
+  if (requirePushed || client.require_pushed_authorization_requests)
+    throw invalidRequest('The request must be pushed first (RFC 9126).', 'request_not_pushed')
 }
 
 /** The same refusal, with the response that tells the client of it. */
@@ -113,16 +151,21 @@ export async function toldTo(
 }
 
 /** All that is checked once it is known whom to tell. */
-function readDetails(
-  parameters: ReceivedParameters,
-  client: Client,
-  { issuer, scopes, pkce, keys }: AuthorizationRules,
-) {
-  if (parameters.repeated.size > 0) throw invalidRequest(REPEATED, 'repeated_parameter')
+async function readDetails(asked: AskedParameters, client: Client, rules: AuthorizationRules) {
+  const { issuer, scopes, pkce, keys } = rules
+  if (asked.fault) throw asked.fault
+  if (asked.parameters.repeated.size > 0) throw invalidRequest(REPEATED, 'repeated_parameter')
+  const parameters = only(AUTHORIZATION_PARAMETERS, asked.parameters)
+  // RFC 9101 §5.
+  if (parameters.get('request') !== undefined && parameters.get('request_uri') !== undefined)
+    throw invalidRequest('The parameters request and request_uri exclude each other.', 'two_request_objects')
   if (parameters.get('request') !== undefined)
-    throw new OAuthError('request_not_supported', 'Request objects are not supported.')
+    throw new OAuthError('request_not_supported', 'Request objects are not supported for this client.')
   if (parameters.get('request_uri') !== undefined)
-    throw new OAuthError('request_uri_not_supported', 'Request URIs are not supported.')
+    throw new OAuthError('request_uri_not_supported', 'Only the URI of a pushed request is supported.')
+  // RFC 9101 §10.5.
+  if (client.require_signed_request_object && !asked.signed)
+    throw invalidRequest('The client must sign its request (RFC 9101).', 'request_not_signed')
   const responseType = parameters.get('response_type')
   if (responseType === undefined)
     throw invalidRequest('The parameter response_type is missing.', 'missing_parameter')
@@ -157,6 +200,7 @@ function readDetails(
     claimsLocales: words(parameters.get('claims_locales')),
     display: parameters.get('display'),
     claims,
+    resources: await resourcesOf(parameters, client, rules),
   }
 }
 

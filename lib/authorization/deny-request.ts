@@ -3,6 +3,7 @@ import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import type { AuthorizationRequest } from './authorization-request'
 import { type AuthorizationResponse, errorParameters, type RespondTo } from './authorization-response'
+import type { PushedRequests } from './pushed-requests'
 
 /** Why there is no code (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */
 export interface Denial {
@@ -21,13 +22,21 @@ export interface Denial {
 /**
  * The response that tells the client of a denial. It is an answer like any other, and no fault of the client's.
  *
- * @throws {OAuthError} 503 when the client wants it signed and no key can.
+ * @throws {OAuthError} `invalid_request_uri` when a pushed request was answered already; 503 when the store does not
+ * answer, or the client wants a signed response and no key can sign.
  */
 export type DenyRequest = (request: AuthorizationRequest, denial: Denial) => Promise<AuthorizationResponse>
 
-export function createDenyRequest(respondTo: RespondTo, emit: OnEvent): DenyRequest {
+export function createDenyRequest(services: {
+  respondTo: RespondTo
+  pushedRequests: PushedRequests
+  emit: OnEvent
+}): DenyRequest {
+  const { respondTo, pushedRequests, emit } = services
+
   return async (request, { error, description = 'The request was denied.' }) => {
     const response = await respondTo(request, errorParameters(new OAuthError(error, description)))
+    await pushedRequests.spend(request.requestUri)
     emit({ type: 'authorization.denied', clientId: request.client.client_id, error })
     return response
   }

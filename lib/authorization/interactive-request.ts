@@ -34,6 +34,7 @@ export function createReadInteractiveRequest(services: {
   page: string
   readRequest: (
     parameters: ReceivedParameters,
+    since: Date,
   ) => Promise<Omit<AuthorizationRequest, 'returnTo' | 'startedAt'>>
   visits: Visits
 }): ReadInteractiveRequest {
@@ -45,11 +46,13 @@ export function createReadInteractiveRequest(services: {
     // request read from both.
     const answered = form !== undefined && query.has('client_id')
     const parameters = form === undefined || answered ? query : form
-    const read = await readRequest(parametersOf(parameters))
+    const returnTo = `${pathname}?${parameters}`
+    const startedAt = visits.since(req, returnTo)
+    const read = await readRequest(parametersOf(parameters), startedAt)
     if (answered) refuseForeignForm(req)
 
-    const returnTo = `${pathname}?${parameters}`
-    const request = { ...read, returnTo, startedAt: visits.begin(req, res, returnTo) }
+    visits.remember(req, res, returnTo, startedAt)
+    const request = { ...read, returnTo, startedAt }
     return {
       ...request,
       form: answered ? form : undefined,

@@ -10,6 +10,7 @@ import type { Links } from '../tokens/link'
 import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule } from './authorization-request'
 import type { AuthorizationResponse, RespondTo } from './authorization-response'
 import { loginFault } from './next-step'
+import type { PushedRequests } from './pushed-requests'
 
 /** A code, and the response that carries it with `state` and `iss` (RFC 9207 §2). */
 export interface IssuedCode extends AuthorizationResponse {
@@ -20,7 +21,8 @@ export interface IssuedCode extends AuthorizationResponse {
  * Makes the code for a request that the user approved.
  *
  * @throws {ConfigError} when the approval cannot be.
- * @throws {OAuthError} `login_required` when the login is not as the request wants it; 503 when the store does not answer.
+ * @throws {OAuthError} `login_required` when the login is not as the request wants it; `invalid_request_uri` when a
+ * pushed request was answered already; 503 when the store does not answer.
  */
 export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
 
@@ -31,11 +33,12 @@ export function createIssueCode(services: {
   codec: GrantCodec
   store: TokenStore
   respondTo: RespondTo
+  pushedRequests: PushedRequests
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, pkce, links, codec, store, respondTo, lifetimes, now, emit } = services
+  const { issuer, pkce, links, codec, store, respondTo, pushedRequests, lifetimes, now, emit } = services
 
   return async (request, approval) => {
     // A host may have rebuilt the request from a session of its own, and lost what protects the code.
@@ -68,6 +71,8 @@ export function createIssueCode(services: {
     const code = links.encode('code', { grantId, number: 0 })
     // Before the store is asked: it may have to be signed, and a key may fail.
     const response = await respondTo(request, { code })
+    // Before there is a grant: of several approvals of one pushed request, one gets a code.
+    await pushedRequests.spend(request.requestUri)
     await store.insert(record)
     emit({
       type: 'code.issued',

@@ -6,8 +6,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { deriveKey } from '../tokens/derive-key'
 
 export interface Visits {
-  /** When this browser came first: now, unless its cookie proves that it was before. Remembers it in either case. */
-  begin(req: IncomingMessage, res: ServerResponse, request: string): Date
+  /** When this browser came first: now, unless its cookie proves that it was before. */
+  since(req: IncomingMessage, request: string): Date
+  /** Remembers it. */
+  remember(req: IncomingMessage, res: ServerResponse, request: string, since: Date): void
   /** The request is answered: if it comes once more, it is a new one. */
   end(res: ServerResponse, request: string): void
 }
@@ -15,7 +17,8 @@ export interface Visits {
 const NAME = 'oauth_visits'
 /** As many requests as a browser may have open at once. The oldest is forgotten, and asks for its login again. */
 const MOST = 8
-const REMEMBERED_SECONDS = 60 * 60
+/** How long a user may take. */
+export const REMEMBERED_SECONDS = 60 * 60
 
 // A visit is request hash · time · MAC, 32 bytes in base64url.
 const HASH = 12
@@ -71,19 +74,26 @@ export function createVisits(services: {
     return `${NAME}=${visits.join('.')}; Max-Age=${maxAge}; ${attributes}`
   }
 
+  /** The visit that this request belongs to. */
+  function visitIn(visits: readonly string[], request: string): string | undefined {
+    return visits.find((visit) => visit.startsWith(nameOf(request)))
+  }
+
   return {
-    begin(req, res, request) {
+    since(req, request) {
+      const before = visitIn(visitsOf(req), request)
+      return new Date(before === undefined ? now() : timeOf(before))
+    },
+
+    remember(req, res, request, since) {
       const visits = visitsOf(req)
-      const name = nameOf(request)
-      const before = visits.find((visit) => visit.startsWith(name))
-      if (before !== undefined) return new Date(timeOf(before))
+      if (visitIn(visits, request) !== undefined) return
 
       const head = Buffer.alloc(HEAD)
-      head.write(name, 'base64url')
-      head.writeUIntBE(now(), HASH, 6)
+      head.write(nameOf(request), 'base64url')
+      head.writeUIntBE(since.getTime(), HASH, 6)
       const visit = Buffer.concat([head, macOf(keys[0] as (typeof keys)[number], head)]).toString('base64url')
       setCookie(res, cookie([visit, ...visits].slice(0, MOST)))
-      return new Date(now())
     },
 
     end(res, request) {

@@ -2,6 +2,7 @@
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { ConfigError } from '../errors'
 import { isSecure } from '../loopback'
+import { ALGORITHMS } from '../tokens/signing-keys'
 import {
   authMethodOf,
   type Client,
@@ -11,6 +12,7 @@ import {
   mayUseGrant,
   momentOf,
 } from './client'
+import { checkKeySet, keysOf } from './client-keys'
 import { isClientSecretHash } from './client-secret'
 
 /** The options of a router that decide what a client of it can be. */
@@ -155,6 +157,36 @@ export function checkClient(client: Client, option: string, rules: ClientRules):
       'Separate its words by spaces (RFC 7591 §2).',
     )
   }
+  checkFlag(client.require_pushed_authorization_requests, `${option}.require_pushed_authorization_requests`)
+  checkSignedRequests(client, option)
+}
+
+/** What a client signs its requests with (RFC 9101 §10.5). */
+function checkSignedRequests(client: Client, option: string): void {
+  const { jwks, request_object_signing_alg: alg, require_signed_request_object: required } = client
+  if (jwks !== undefined) checkKeySet(jwks, `${option}.jwks`)
+  checkFlag(required, `${option}.require_signed_request_object`)
+  if (required && jwks === undefined) {
+    throw new ConfigError(
+      'missing_jwks',
+      `${option}.jwks`,
+      'is missing, and the client must sign its requests.',
+      'Register its public keys.',
+    )
+  }
+  if (alg !== undefined && keysOf(client, {}, alg).length === 0) {
+    throw new ConfigError(
+      'wrong_algorithm',
+      `${option}.request_object_signing_alg`,
+      'is made by none of its keys.',
+      `Leave it out, or use one of ${ALGORITHMS.join(', ')} that a key in jwks can make.`,
+    )
+  }
+}
+
+function checkFlag(value: unknown, option: string): void {
+  if (value === undefined || typeof value === 'boolean') return
+  throw new ConfigError('bad_flag', option, 'is not a boolean.', 'Give true or false, or leave it out.')
 }
 
 const NEED_SECRET = ['client_secret_basic', 'client_secret_post']

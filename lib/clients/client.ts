@@ -1,4 +1,10 @@
 // A registered client, and the questions that the endpoints ask about it.
+import type { JsonWebKey } from 'node:crypto'
+
+/** A set of public keys (RFC 7517 §5). */
+export interface ClientKeySet {
+  readonly keys: readonly JsonWebKey[]
+}
 
 /**
  * A registered client, in the names of RFC 7591 §2. Members that are not listed here may be present and are handed
@@ -33,6 +39,14 @@ export interface Client {
   readonly id_token_signed_response_alg?: string | undefined
   /** Signs authorization responses that are asked for as JWTs; the first signing key unless told (JARM §3). */
   readonly authorization_signed_response_alg?: string | undefined
+  /** Its public keys. Given, it may sign its requests (RFC 9101). */
+  readonly jwks?: ClientKeySet | undefined
+  /** The one algorithm by which it signs them; any that its keys can make unless told (OpenID Connect Registration §2). */
+  readonly request_object_signing_alg?: string | undefined
+  /** Whether it must sign them (RFC 9101 §10.5). */
+  readonly require_signed_request_object?: boolean | undefined
+  /** Whether it must push its requests (RFC 9126 §6). */
+  readonly require_pushed_authorization_requests?: boolean | undefined
   readonly [metadata: string]: unknown
 }
 

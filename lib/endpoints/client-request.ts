@@ -3,12 +3,11 @@ import type { AuthenticateClient } from '../client-auth/authenticate'
 import type { Client } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { EndpointRequest } from '../http/endpoint'
-
-import { parametersOf, type RequestParameters, refuseRepeated } from '../parameters'
+import { parametersOf, type ReceivedParameters, refuseRepeated } from '../parameters'
 
 export interface ClientRequest {
   readonly client: Client
-  readonly parameters: RequestParameters
+  readonly parameters: ReceivedParameters
 }
 
 /** @throws {OAuthError} `invalid_request`, `invalid_client`, or 429. */

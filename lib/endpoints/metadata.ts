@@ -4,7 +4,7 @@ import type { ClientAuthMethod } from '../client-auth/client-auth-method'
 import { claimsOfScope, type ScopeClaims } from '../grants/claims'
 import { CODE_CHALLENGE_METHOD } from '../grants/pkce'
 import type { Endpoint } from '../http/endpoint'
-import type { SigningKeys } from '../tokens/signing-keys'
+import { ALGORITHMS, type SigningKeys } from '../tokens/signing-keys'
 
 export interface MetadataOptions {
   readonly issuer: string
@@ -15,12 +15,14 @@ export interface MetadataOptions {
   readonly clientAuthMethods: readonly ClientAuthMethod[]
   readonly scopes: readonly string[]
   readonly scopeClaims: ScopeClaims
+  readonly requirePushedAuthorizationRequests: boolean
   readonly keys: SigningKeys
 }
 
 /** By the registered name of its metadata, each endpoint that can be advertised. */
 const ADVERTISED: Readonly<Record<string, string>> = {
   authorization: 'authorization_endpoint',
+  pushed_authorization_request: 'pushed_authorization_request_endpoint',
   token: 'token_endpoint',
   revocation: 'revocation_endpoint',
   introspection: 'introspection_endpoint',
@@ -43,6 +45,7 @@ export function metadata({
   clientAuthMethods,
   scopes,
   scopeClaims,
+  requirePushedAuthorizationRequests,
   keys,
 }: MetadataOptions): object {
   const authorizes =
@@ -79,7 +82,11 @@ export function metadata({
       claim_types_supported: ['normal'],
       claims_supported: [...CLAIMS, ...claimsOfScope(scopes, scopeClaims)],
     }),
-    request_parameter_supported: false,
+    ...(authorizes && { require_pushed_authorization_requests: requirePushedAuthorizationRequests }),
+    // For clients with registered keys.
+    request_parameter_supported: authorizes,
+    request_object_signing_alg_values_supported: authorizes ? ALGORITHMS : [],
+    // OpenID Connect Discovery §3: true where it is left out. Pushed requests need it not (RFC 9126 §5).
     request_uri_parameter_supported: false,
     claims_parameter_supported: authorizes && openid,
   }

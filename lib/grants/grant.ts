@@ -47,6 +47,8 @@ export interface Lifetimes {
   readonly refreshIdleSeconds: number
   /** Of all refresh tokens of a grant, from the approval on. Default: 90 days. */
   readonly refreshAbsoluteSeconds: number
+  /** In which a browser must come with a request that a client pushed (RFC 9126 §2.2). Default: 60. */
+  readonly pushedRequestSeconds: number
 }
 
 /** A record that leads to refresh tokens lives this long, so that a redemption which a failover lost can be caught up. */

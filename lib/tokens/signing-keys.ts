@@ -174,6 +174,8 @@ function parseMaterial(material: string | JsonWebKey | KeyObject, option: string
   }
 }
 
+const MIN_RSA_BITS = 2048
+
 const CURVES: Record<string, SigningAlgorithm> = {
   prime256v1: 'ES256',
   secp384r1: 'ES384',
@@ -181,7 +183,8 @@ const CURVES: Record<string, SigningAlgorithm> = {
 }
 
 function checkAlgorithm(key: KeyObject, given: string | undefined, option: string): SigningAlgorithm {
-  const possible = algorithmsOf(key, option)
+  const possible = algorithmsOf(key)
+  if (possible.length === 0) throw unusable(key, option)
   if (given === undefined) return possible[0] as SigningAlgorithm
   if ((possible as readonly string[]).includes(given)) return given as SigningAlgorithm
   throw new ConfigError(
@@ -192,25 +195,31 @@ function checkAlgorithm(key: KeyObject, given: string | undefined, option: strin
   )
 }
 
-/** What this key can make, the usual one first. */
-function algorithmsOf(key: KeyObject, option: string): readonly SigningAlgorithm[] {
-  if (key.asymmetricKeyType === 'ec') {
-    const alg = CURVES[key.asymmetricKeyDetails?.namedCurve ?? '']
-    if (alg) return [alg]
-  }
+const RSA: readonly SigningAlgorithm[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+
+/** All that are known here. */
+export const ALGORITHMS: readonly SigningAlgorithm[] = [...RSA, ...Object.values(CURVES)]
+
+/** What this key can make, the usual one first; nothing where it is too weak (RFC 7518 §3.3) or of another kind. */
+export function algorithmsOf({
+  asymmetricKeyType: type,
+  asymmetricKeyDetails: details,
+}: KeyObject): readonly SigningAlgorithm[] {
+  if (type === 'rsa') return (details?.modulusLength ?? 0) < MIN_RSA_BITS ? [] : RSA
+  const alg = type === 'ec' ? CURVES[details?.namedCurve ?? ''] : undefined
+  return alg ? [alg] : []
+}
+
+function unusable(key: KeyObject, option: string): ConfigError {
   if (key.asymmetricKeyType === 'rsa') {
-    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-    if (bits < 2048) {
-      throw new ConfigError(
-        'weak_key',
-        option,
-        `an RSA key of ${bits} bits is too short.`,
-        'Use 2048 bits or more (RFC 7518 §3.3).',
-      )
-    }
-    return ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+    return new ConfigError(
+      'weak_key',
+      option,
+      `an RSA key of ${key.asymmetricKeyDetails?.modulusLength} bits is too short.`,
+      `Use ${MIN_RSA_BITS} bits or more (RFC 7518 §3.3).`,
+    )
   }
-  throw new ConfigError(
+  return new ConfigError(
     'unsupported_key',
     option,
     `this kind of key cannot both sign and be published here (${key.asymmetricKeyType ?? key.type}).`,

@@ -402,6 +402,13 @@ const FAULTS: readonly Fault[] = [
       'Give a list',
     ],
   ),
+  [
+    'a duty to push of text',
+    { requirePushedAuthorizationRequests: 'yes' },
+    'bad_flag',
+    'requirePushedAuthorizationRequests',
+    'true or false',
+  ],
   ['pkce: false', { pkce: false }, 'unknown_value', 'pkce', 'always, public'],
   ['rotate: true', { rotate: true }, 'unknown_value', 'rotate', 'always, public, never'],
 

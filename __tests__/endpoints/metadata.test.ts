@@ -4,6 +4,8 @@ import { fixture, ISSUER } from '../support/fixture'
 
 const DOCUMENT = '/.well-known/oauth-authorization-server/oauth'
 
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512']
+
 const apiKey: GrantType = {
   name: 'urn:example:api-key',
   parameters: ['api_key'],
@@ -19,6 +21,8 @@ describe('the discovery document', () => {
     expect(await documentOf()).toEqual({
       issuer: ISSUER,
       authorization_endpoint: `${ISSUER}/authorize`,
+      pushed_authorization_request_endpoint: `${ISSUER}/par`,
+      require_pushed_authorization_requests: false,
       token_endpoint: `${ISSUER}/token`,
       revocation_endpoint: `${ISSUER}/revoke`,
       introspection_endpoint: `${ISSUER}/introspect`,
@@ -39,7 +43,8 @@ describe('the discovery document', () => {
       id_token_signing_alg_values_supported: ['ES256'],
       claim_types_supported: ['normal'],
       claims_supported: ['sub', 'auth_time', 'acr', 'amr', 'sid'],
-      request_parameter_supported: false,
+      request_parameter_supported: true,
+      request_object_signing_alg_values_supported: ALGORITHMS,
       request_uri_parameter_supported: false,
       claims_parameter_supported: true,
     })
@@ -79,12 +84,16 @@ describe('the discovery document', () => {
     const document = await documentOf({ authorize: undefined })
     expect(document).not.toHaveProperty('authorization_endpoint')
     expect(document).not.toHaveProperty('authorization_response_iss_parameter_supported')
+    expect(document).not.toHaveProperty('pushed_authorization_request_endpoint')
+    expect(document).not.toHaveProperty('request_object_signing_alg_values_supported')
+    expect(document.request_parameter_supported).toBe(false)
   })
 
   it("names an authorize page of the host's own", async () => {
     const authorizationEndpoint = 'https://login.example/authorize'
     expect(await documentOf({ authorize: undefined, authorizationEndpoint })).toMatchObject({
       authorization_endpoint: authorizationEndpoint,
+      pushed_authorization_request_endpoint: `${ISSUER}/par`,
       response_types_supported: ['code'],
       response_modes_supported: ['query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'],
       authorization_response_iss_parameter_supported: true,

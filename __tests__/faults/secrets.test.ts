@@ -2,7 +2,16 @@
 import { inspect } from 'node:util'
 import { Redis } from 'ioredis'
 import type { Response } from 'supertest'
-import { CLIENTS, ES256, type Fixture, fixture, SECRET, VERIFIER } from '../support/fixture'
+import {
+  CALLBACK,
+  CHALLENGE,
+  CLIENTS,
+  ES256,
+  type Fixture,
+  fixture,
+  SECRET,
+  VERIFIER,
+} from '../support/fixture'
 import { type RedisServer, startRedis } from '../support/redis-server'
 import { startProxy, type TcpProxy } from './tcp-proxy'
 
@@ -84,6 +93,17 @@ async function useAll(server: Fixture): Promise<Secrets> {
   )
   const unused = await server.code()
   noteLink(secrets, unused)
+
+  const asked = { response_type: 'code', redirect_uri: CALLBACK, scope: 'openid', nonce: 'a-nonce' }
+  const challenge = { code_challenge: CHALLENGE, code_challenge_method: 'S256' }
+  const pushed = await server.post('/par', { ...post, ...asked, ...challenge })
+  const requestUri = pushed.body.request_uri as string
+  secrets.set('request URI', requestUri.split(':').at(-1) as string)
+  const query = { client_id: 'post', request_uri: requestUri }
+  for (let i = 0; i < 2; i++) await server.get(`/oauth/authorize?${new URLSearchParams(query)}`)
+  // One that is kept, not answered.
+  const waiting = await server.post('/par', { ...post, ...asked, ...challenge })
+  secrets.set('waiting request URI', waiting.body.request_uri.split(':').at(-1))
   return secrets
 }
 

@@ -65,7 +65,7 @@ describe('the discovery document', () => {
     const { body } = await server.get(DOCUMENT)
     const urls = Object.entries(body).filter(([name]) => /_endpoint$|_uri$/.test(name)) as [string, string][]
 
-    expect(urls).toHaveLength(6)
+    expect(urls).toHaveLength(7)
     for (const [name, url] of urls) {
       const { pathname } = new URL(url)
       const get = await server.get(pathname)

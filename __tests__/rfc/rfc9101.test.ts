@@ -229,8 +229,18 @@ describe('a signed request', () => {
   })
 
   it('may name several resources (RFC 8707 §2)', async () => {
-    const resource = ['https://api.example', 'https://other.example']
-    expect(redirected(await authorize(server(), object({ resource })))).toEqual(SUCCESS)
+    const resources = ['https://api.example', 'https://other.example']
+    const seen: unknown[] = []
+    const on = server({
+      resources,
+      authorize: (request) => {
+        seen.push(...request.resources)
+        return APPROVAL
+      },
+    })
+    expect(redirected(await authorize(on, object({ resource: resources })))).toEqual(SUCCESS)
+    expect(redirected(await authorize(on, object({ resource: resources[0] })))).toEqual(SUCCESS)
+    expect(seen).toEqual([...resources, resources[0]])
   })
 
   it('may have claims that nobody knows (RFC 7519 §4)', async () => {

@@ -135,6 +135,7 @@ describe('the pushed authorization request endpoint', () => {
     ['invalid_request', { code_challenge_method: 'plain' }],
     ['invalid_scope', { scope: 'admin' }],
     ['invalid_request', { max_age: 'soon' }],
+    ['invalid_target', { resource: 'https://api.example' }],
     ['invalid_request', { prompt: 'none login' }],
     ['invalid_request', { claims: '[]' }],
     ['invalid_request', { id_token_hint: 'x.y.z' }],
@@ -238,6 +239,27 @@ describe('a pushed request at the authorization endpoint (§4)', () => {
     const { code, ...others } = redirected(response)
     expect(others).toEqual({ state: 'a state', iss: ISSUER })
     expect((await server.exchange(code as string)).body.scope).toBe('openid offline_access')
+  })
+
+  it('may name several resources (RFC 8707 §2)', async () => {
+    const resources = ['https://api.example', 'https://other.example']
+    let seen: readonly string[] = []
+    const server = fixture({
+      resources,
+      authorize: (authorization) => {
+        seen = authorization.resources
+        return APPROVAL
+      },
+    })
+    const form = new URLSearchParams([
+      ...Object.entries(PUSHED),
+      ...resources.map((resource) => ['resource', resource] as [string, string]),
+    ])
+    const { body } = await server.post('/par', form.toString())
+    expect(redirected(await open(server, body.request_uri, { resource: 'https://forged.example' }))).toEqual(
+      SUCCESS,
+    )
+    expect(seen).toEqual(resources)
   })
 
   it('keeps no parameter of the query where it has none itself (RFC 9101 §6.3)', async () => {

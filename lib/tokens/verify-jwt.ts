@@ -41,17 +41,17 @@ export function verifyJwt(
       const key = keys.byId(kid)
       return key ? [{ publicKey: key.publicKey, algorithms: [key.alg] }] : []
     },
-    more: {
+    checks: {
       issuer,
-      ...(now === undefined ? { ignoreExpiration: true } : { ignoreExpiration: false, clockTimestamp: now }),
+      ...(now === undefined ? { ignoreExpiration: true } : { clockTimestamp: now }),
       ...(audience !== undefined && { audience }),
     },
   })
 }
 
 /**
- * The claims of a JWT that one of these keys signed; `undefined` for anything else. Unless `more` is checked, what the
- * claims say is the caller's to look at, times included.
+ * The claims of a JWT that one of these keys signed; `undefined` for anything else. Without `checks`, what the claims say
+ * is the caller's to look at, times included.
  */
 export function verifySignature(
   token: string,
@@ -59,7 +59,7 @@ export function verifySignature(
     /** Of a header without `typ` it is asked of an empty string. */
     typ: RegExp
     keysFor: (header: JwtHeader) => readonly VerificationKey[]
-    more?: Pick<jwt.VerifyOptions, 'issuer' | 'audience' | 'ignoreExpiration' | 'clockTimestamp'>
+    checks?: Pick<jwt.VerifyOptions, 'issuer' | 'audience' | 'ignoreExpiration' | 'clockTimestamp'>
   },
 ): Claims | undefined {
   const header = headerOf(token)
@@ -70,9 +70,7 @@ export function verifySignature(
   for (const { publicKey, algorithms } of expected.keysFor(header)) {
     try {
       const claims = jwt.verify(token, publicKey, {
-        ignoreExpiration: true,
-        ignoreNotBefore: true,
-        ...expected.more,
+        ...(expected.checks ?? { ignoreExpiration: true, ignoreNotBefore: true }),
         algorithms: [...algorithms],
       })
       if (typeof claims === 'object' && claims !== null) return claims

@@ -155,7 +155,7 @@ const FAULTS: readonly Fault[] = [
     'signingKeys[0].alg',
     'ES256',
   ],
-  ['a kid that is no text', { signingKeys: [{ key: ES256, kid: 5 }] }, '', 'signingKeys[0].kid', ''],
+  ['a kid that is no string', { signingKeys: [{ key: ES256, kid: 5 }] }, '', 'signingKeys[0].kid', ''],
   ['a signer without alg', { signingKeys: [{ ...signer, alg: undefined }] }, '', /^signingKeys\[0\]/, ''],
   ['a signer of HS256', { signingKeys: [{ ...signer, alg: 'HS256' }] }, '', /^signingKeys\[0\]/, ''],
   [
@@ -267,7 +267,7 @@ const FAULTS: readonly Fault[] = [
   ['logout that is no function', { logout: true }, 'not_a_function', 'logout', 'Give a function'],
   ...['redirect_uris', 'post_logout_redirect_uris', 'grant_types'].map(
     (name): Fault => [
-      `${name} that are a text`,
+      `${name} that are a string`,
       { clients: [{ ...client, [name]: 'https://client.example' }] },
       'bad_client_list',
       `clients[0].${name}`,
@@ -339,7 +339,7 @@ const FAULTS: readonly Fault[] = [
     ],
   ),
 
-  ['a store of text', { store: 'memory' }, 'bad_store_url', 'store', 'redis://host:6379'],
+  ['a store that is any string', { store: 'memory' }, 'bad_store_url', 'store', 'redis://host:6379'],
   ['an empty URL', { store: '' }, 'bad_store_url', 'store', 'memoryStore()'],
   ['the URL of something else', { store: 'http://localhost' }, 'bad_store_url', 'store', 'redis://'],
   ['a store that was not made', { store: memoryStore }, 'bad_store', 'store', 'memoryStore()'],
@@ -354,9 +354,9 @@ const FAULTS: readonly Fault[] = [
     ],
   ),
 
-  ['an audience of nothing', { audience: '' }, 'bad_text', 'audience', 'Give a text'],
-  ['an audience of two', { audience: ['a', 'b'] }, 'bad_text', 'audience', 'Give a text'],
-  ['scopes as a text', { scopes: 'openid' }, 'not_a_list', 'scopes', 'Give a list'],
+  ['an audience of nothing', { audience: '' }, 'bad_string', 'audience', 'Give a string'],
+  ['an audience of two', { audience: ['a', 'b'] }, 'bad_string', 'audience', 'Give a string'],
+  ['scopes as a string', { scopes: 'openid' }, 'not_a_list', 'scopes', 'Give a list'],
   ...['', 'a b', 'a"b', 'a\\b', 'ä', 5].map(
     (word): Fault => [
       `the scope ${JSON.stringify(word)} (RFC 6749 §3.3)`,
@@ -577,13 +577,13 @@ describe('createTokenRouter', () => {
     ['a client with its plain secret', { clients: [{ client_id: 'web', client_secret: told }] }],
     ['a client secret for a hash', { clients: [{ client_id: 'web', client_secret_hash: told }] }],
     ['a client secret among hashes', { clients: [{ client_id: 'web', client_secret_hash: [told] }] }],
-    ['clients that are a text', { clients: told }],
+    ['clients that are a string', { clients: told }],
     ['a URL of no Redis', { store: `http://user:${told}@redis.example` }],
     ['a store of settings', { store: { password: told } }],
     ['an issuer with a user', { issuer: `https://user:${told}@app.example` }],
     ['an issuer with a password', { issuer: `https://:${told}@App.example` }],
     ['an issuer that is no URL', { issuer: told }],
-    ['a time that is a text', { overlap: told }],
+    ['a time that is a string', { overlap: told }],
   ])('tells nothing secret in what it says of %s', (_, options) => {
     const text = inspect(
       faultOf(() => create(options)),

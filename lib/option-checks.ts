@@ -43,7 +43,7 @@ export function checkSecrets(secret: unknown): readonly Buffer[] {
     if (one === undefined || one === '')
       throw new ConfigError('missing_secret', option, 'is missing.', remedy)
     if (typeof one !== 'string' && !(one instanceof Uint8Array))
-      throw new ConfigError('missing_secret', option, 'is neither text nor a Buffer.', remedy)
+      throw new ConfigError('missing_secret', option, 'is neither a string nor a Buffer.', remedy)
     const bytes = Buffer.from(one as string)
     if (bytes.length < 32)
       throw new ConfigError('weak_secret', option, `has ${bytes.length} bytes; it takes 32 or more.`, remedy)
@@ -104,7 +104,7 @@ export function checkStore(store: unknown): TokenStore | Redis | Cluster | strin
     throw new ConfigError(
       'bad_store_url',
       'store',
-      'is a text but no Redis URL.',
+      'is a string but no Redis URL.',
       'Give redis://host:6379, an ioredis client, or a store such as memoryStore().',
     )
   }
@@ -329,7 +329,12 @@ function count(option: string, value: unknown): void {
 
 export function text(option: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new ConfigError('bad_text', option, 'is not a text.', 'Give a text, or leave it out.')
+  throw new ConfigError(
+    'bad_string',
+    option,
+    'is not a string, or is empty.',
+    'Give a string, or leave it out.',
+  )
 }
 
 export function flag(option: string, value: unknown): boolean {

@@ -139,7 +139,7 @@ describe('the reason of a refusal', () => {
     ['a letter of another alphabet', 'ä'],
     ['256 characters', 'x'.repeat(256)],
   ])(
-    'names a client only where the text may be the id of one, so that nobody writes to a log: %s (CWE-117)',
+    'names a client only where the string may be the id of one, so that nobody writes to a log: %s (CWE-117)',
     async (_, id) => {
       const server = fixture()
       expectInvalidClient(await server.post('/token', { client_id: id }))

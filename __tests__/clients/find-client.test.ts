@@ -57,7 +57,7 @@ describe('a function that finds clients', () => {
     ['a secret besides its hash', { client_secret: 'web-secret' }],
     ['redirect URIs that are no list', { redirect_uris: 'https://client.example/callback' }],
     ['a redirect URI that is none', { redirect_uris: ['/callback'] }],
-    ['a scope that is no text', { scope: ['openid'] }],
+    ['a scope that is no string', { scope: ['openid'] }],
   ])('is told when it hands out %s, and nobody gets in by it', async (_, fault) => {
     const server = fixture({ clients: () => ({ ...web, ...fault }) as unknown as Client })
     for (const secret of ['web-secret', '', 'x']) {

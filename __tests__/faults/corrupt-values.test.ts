@@ -62,7 +62,7 @@ const UNREADABLE_RECORDS: [title: string, line: string][] = [
   ['is no record', "packed = 'garbage'"],
   ['is JSON', 'packed = cjson.encode(record)'],
   ['was cut', 'packed = string.sub(cmsgpack.pack(record), 1, -2)'],
-  ['has a link that is text', "record[1] = '1'"],
+  ['has a link that is a string', "record[1] = '1'"],
   ['has no client', 'record[8] = false'],
 ]
 
@@ -80,11 +80,11 @@ const UNREADABLE_GRANTS: [title: string, line: string][] = [
   ['has an empty user', says('"s":"alice"', '"s":""')],
   ['has its user in a prototype', says('"s":"alice"', '"__proto__":{"s":"alice"}')],
   ['has a scope that is a list', says('"p":"[^"]*"', '"p":["openid"]')],
-  ['has a time that is text', says('"t":(%d+)', '"t":"%1"')],
+  ['has a time that is a string', says('"t":(%d+)', '"t":"%1"')],
   ['has a session that is a number', says('"s":', '"sid":1,"s":')],
   ['has methods that are no list', says('"s":', '"amr":"pwd","s":')],
   ['does not say whether there are refresh tokens', says('"r":1,', '')],
-  ['has a code that is text', says('"c":{[^}]*}', '"c":"code"')],
+  ['has a code that is a string', says('"c":{[^}]*}', '"c":"code"')],
   ['lost the lifetime of its code', says('"e":60,', '')],
   ['lost its redirect URI', says('"u":"[^"]*",', '')],
   ['does not say whether the redirect URI is needed', says('"m":1,', '')],

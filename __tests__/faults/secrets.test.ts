@@ -31,7 +31,7 @@ afterEach(async () => {
   await redis.stop()
 })
 
-/** Named texts and bytes that nobody but their owner may hold. */
+/** Named strings and bytes that nobody but their owner may hold. */
 type Secrets = Map<string, string | Buffer>
 
 /** What each kind of token gives away: the whole, and the parts that make it good. */
@@ -107,7 +107,7 @@ async function useAll(server: Fixture): Promise<Secrets> {
   return secrets
 }
 
-/** Those secrets that a text or some bytes hold, as they are or in an encoding. */
+/** Those secrets that a string or some bytes hold, as they are or in an encoding. */
 function found(secrets: Secrets, haystack: string | Buffer): string[] {
   const bytes = Buffer.from(haystack as string)
   return [...secrets].flatMap(([name, secret]) => {

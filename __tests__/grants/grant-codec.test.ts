@@ -26,7 +26,7 @@ function damaged() {
   return { store: wrapped, calls, state }
 }
 
-/** The members of a grant's text, left out or replaced. */
+/** The members of a grant's record, left out or replaced. */
 function change(members: Record<string, unknown>) {
   return (data: string) => JSON.stringify({ ...JSON.parse(data), ...members })
 }
@@ -79,7 +79,7 @@ describe('what the store never got is never accepted: 503, one event, and nothin
     ['without a scope', change({ p: undefined })],
     ['with a list as scope', change({ p: ['admin'] })],
     ['without the time of authentication', change({ t: undefined })],
-    ['with the time of authentication as text', change({ t: '2026-01-01' })],
+    ['with the time of authentication as a string', change({ t: '2026-01-01' })],
     ['without the flag for refresh tokens', change({ r: undefined })],
     ['with another type of that flag', change({ r: true })],
     ['with another type of sid', change({ sid: 1 })],
@@ -110,16 +110,16 @@ describe('what the store never got is never accepted: 503, one event, and nothin
     ['its client lost', { client: undefined }],
     ['another type of client', { client: 1 }],
     ['its link lost', { link: undefined }],
-    ['its link as text, as SQL drivers give large integers', { link: '1' }],
+    ['its link as a string, as SQL drivers give large integers', { link: '1' }],
     ['a link that is no number', { link: Number.NaN }],
     ['half a link', { link: 0.5 }],
     ['its age lost', { age: undefined }],
     ['an age that is no number', { age: Number.NaN }],
-    ['its age as text', { age: '0' }],
+    ['its age as a string', { age: '0' }],
     ['its idle time lost', { idle: undefined }],
     ['an idle time that is no number', { idle: Number.NaN }],
     ['the times of its links lost', { superseded: undefined }],
-    ['the times of its links as text', { superseded: '[]' }],
+    ['the times of its links as a string', { superseded: '[]' }],
   ])('a record with %s', (_what, members) => expectTrouble((stored) => ({ ...stored, ...members })))
 
   it('a code whose challenge was lost is not taken for one without (RFC 9700 §4.8.2)', async () => {

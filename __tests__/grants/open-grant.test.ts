@@ -116,18 +116,18 @@ describe('an approval that cannot be is told at once, and not to the client', ()
     ['an authTime that is no date', { subject: 'alice', authTime: new Date('now') }, 'approval.authTime'],
     ['an authTime in milliseconds', { subject: 'alice', authTime: Date.now() }, 'approval.authTime'],
     ['a scope that was not asked for', { subject: 'alice', scope: ['openid', 'admin'] }, 'approval.scope'],
-    ['a scope as text', { subject: 'alice', scope: 'openid' }, 'approval.scope'],
+    ['a scope as a string', { subject: 'alice', scope: 'openid' }, 'approval.scope'],
     [
       'claims that were not asked for',
       { subject: 'alice', claims: { idToken: ['email'] } },
       'approval.claims.idToken',
     ],
-    ['claims as text', { subject: 'alice', claims: { userinfo: 'email' } }, 'approval.claims.userinfo'],
-    ['a sid that is no text', { subject: 'alice', sid: 42 }, 'approval.sid'],
-    ['an acr that is no text', { subject: 'alice', acr: 1 }, 'approval.acr'],
-    ['amr as text', { subject: 'alice', amr: 'pwd' }, 'approval.amr'],
-    ['amr with something else than texts', { subject: 'alice', amr: [null] }, 'approval.amr'],
-    ['a label that is no text', { subject: 'alice', label: null }, 'approval.label'],
+    ['claims as a string', { subject: 'alice', claims: { userinfo: 'email' } }, 'approval.claims.userinfo'],
+    ['a sid that is no string', { subject: 'alice', sid: 42 }, 'approval.sid'],
+    ['an acr that is no string', { subject: 'alice', acr: 1 }, 'approval.acr'],
+    ['amr as a string', { subject: 'alice', amr: 'pwd' }, 'approval.amr'],
+    ['amr with something else than strings', { subject: 'alice', amr: [null] }, 'approval.amr'],
+    ['a label that is no string', { subject: 'alice', label: null }, 'approval.label'],
   ])('%s', async (_what, approval, option) => {
     await expect(issue(approval)).rejects.toBeInstanceOf(ConfigError)
     await expect(issue(approval)).rejects.toMatchObject({ option })

@@ -318,7 +318,7 @@ describe('grants.revokeAll', () => {
     for (const sid of [undefined, null, 1])
       await expect(server.oauth.grants.revokeAll('alice', { sid } as never)).rejects.toMatchObject({
         name: 'ConfigError',
-        code: 'bad_text',
+        code: 'bad_string',
         option: 'grants.revokeAll.sid',
       })
     expect((await server.oauth.grants.list('alice')).grants).toHaveLength(1)

@@ -194,7 +194,7 @@ describe('a fault that nobody foresaw', () => {
   it.each([
     ['an error', new Error('at /srv/app.js: the password is x')],
     ['a type error', new TypeError("Cannot read properties of undefined (reading 'x')")],
-    ['a text', 'the password is x'],
+    ['a string', 'the password is x'],
     ['nothing', undefined],
     ['null', null],
     ['what looks like an answer', { status: 200, body: {}, code: 'x', toJSON: () => ({}) }],

@@ -40,7 +40,7 @@ const readAway: RequestHandler = async (req, _res, next) => {
   next()
 }
 
-/** The token request of `spa` for this code, as text. */
+/** The token request of `spa` for this code, as a string. */
 function exchangeForm(code: string): string {
   return new URLSearchParams({
     grant_type: 'authorization_code',

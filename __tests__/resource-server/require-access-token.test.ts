@@ -183,7 +183,7 @@ describe('a token that is not good is invalid_token (RFC 6750 §3.1, RFC 9068 §
     ['its time over', {}, { exp: Math.floor(Date.now() / 1000) }],
     ['no end', {}, { exp: undefined }],
     ['no subject', {}, { sub: undefined }],
-    ['a scope that is no text', {}, { scope: ['read'] }],
+    ['a scope that is no string', {}, { scope: ['read'] }],
   ])('%s', async (...[, header, claims, signature]) => {
     const { access_token } = tokens
     const forged = jws(
@@ -243,11 +243,11 @@ describe('the scope that is needed', () => {
 
   it.each([
     ['a misspelled option', { scopes: 'read' }],
-    ['a text instead of options', 'read'],
+    ['a string instead of options', 'read'],
     ['a list of scope words', { scope: ['read'] }],
     ['a malformed scope', { scope: 'read  write' }],
     ['a scope with a quote', { scope: 'read"' }],
-    ['an audience that is no text', { audience: 7 }],
+    ['an audience that is no string', { audience: 7 }],
   ])('is never left out by mistake: %s is refused when the guard is made', (_what, options) => {
     const { oauth } = fixture()
     expect(() => oauth.requireAccessToken(options as RequireAccessTokenOptions)).toThrow(ConfigError)

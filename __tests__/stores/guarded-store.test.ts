@@ -265,7 +265,7 @@ describe('closing', () => {
 
 it.each<[string, unknown]>([
   ['the result of a driver', { rowCount: 0 }],
-  ['a number as text', '0'],
+  ['a number as a string', '0'],
   ['nothing', undefined],
 ])('an answer to a move that is neither yes nor no wins no race: %s', async (_what, answer) => {
   const store = { ...memoryStore(), advance: async () => answer as boolean }

@@ -166,7 +166,7 @@ describe('a change of the secret', () => {
   })
 
   it.each([
-    ['text', SECRET],
+    ['a string', SECRET],
     ['bytes', Buffer.from(SECRET)],
   ])('the same secret makes the same tokens, given as %s', async (_form, secret) => {
     const store = memoryStore()

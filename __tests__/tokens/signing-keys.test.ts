@@ -177,7 +177,7 @@ describe("a Signer of the host's own, such as a KMS", () => {
     ['an algorithm that its key cannot make', { alg: 'RS256' }],
     ['an algorithm of another curve', { alg: 'ES384' }],
     ['no kid', { kid: undefined as unknown as string }],
-    ['a kid that is no text', { kid: 1 as unknown as string }],
+    ['a kid that is no string', { kid: 1 as unknown as string }],
     ['a public key that is none', { publicJwk: { kty: 'EC' } }],
     [
       'an RSA key that is too short',
@@ -189,7 +189,7 @@ describe("a Signer of the host's own, such as a KMS", () => {
 
   it.each([
     ['nothing', undefined],
-    ['an empty text', ''],
+    ['an empty string', ''],
     ['an object', { signature: 'a' }],
   ])('that answers with %s: 503, and no answer without an access token', async (_what, nothing) => {
     const server = fixture({ signingKeys: [signerOf(p256, { sign: async () => nothing as string })] })
@@ -211,7 +211,7 @@ describe('a key that cannot be used is refused at creation, naming the option an
     ['Ed25519', [generateKeyPairSync('ed25519').privateKey], 'unsupported_key', 'signingKeys[0]'],
     ['secp256k1', [ec('secp256k1').privateKey], 'unsupported_key', 'signingKeys[0]'],
     ['a shared secret', [{ kty: 'oct', k: 'AAAA' }], 'unreadable_key', 'signingKeys[0]'],
-    ['text that is no key', ['garbage'], 'unreadable_key', 'signingKeys[0]'],
+    ['a string that is no key', ['garbage'], 'unreadable_key', 'signingKeys[0]'],
     ['a broken PEM', [pem(p256.privateKey).replace(/[A-Z]/g, 'x')], 'unreadable_key', 'signingKeys[0]'],
     [
       'an algorithm of another key',

@@ -18,7 +18,7 @@ export interface GrantRow {
   now: number
 }
 
-/** For your migrations. Texts are kept as bytes: as text, `a` and `A` would be the same id. */
+/** For your migrations. Strings are kept as bytes: as text, `a` and `A` would be the same id. */
 export async function createTables(knex: Knex): Promise<void> {
   await knex.schema
     .createTable(GRANTS, (table) => {

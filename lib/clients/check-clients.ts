@@ -52,7 +52,7 @@ export function checkClient(client: Client, option: string, rules: ClientRules):
     throw new ConfigError(
       'bad_client_id',
       `${option}.client_id`,
-      'is not a text of printable ASCII characters.',
+      'is not a string of printable ASCII characters.',
       'Give each client an id (RFC 6749 App. A.1).',
     )
   }
@@ -136,7 +136,7 @@ export function checkClient(client: Client, option: string, rules: ClientRules):
     throw new ConfigError(
       'bad_not_before',
       `${option}.notBefore`,
-      'is neither a Date nor a text such as 2026-01-31T12:00:00Z.',
+      'is neither a Date nor a string such as 2026-01-31T12:00:00Z.',
       'Give the moment since which grants are good, with its zone (RFC 3339 §5.6), or leave it out.',
     )
   }
@@ -153,7 +153,7 @@ export function checkClient(client: Client, option: string, rules: ClientRules):
     throw new ConfigError(
       'bad_client_scope',
       `${option}.scope`,
-      'is not a text.',
+      'is not a string.',
       'Separate its words by spaces (RFC 7591 §2).',
     )
   }
@@ -196,7 +196,7 @@ function checkList(value: unknown, option: string): void {
   throw new ConfigError(
     'bad_client_list',
     option,
-    'is not a list of texts.',
+    'is not a list of strings.',
     'Give a list, even of one (RFC 7591 §2).',
   )
 }

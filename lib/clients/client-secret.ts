@@ -26,7 +26,7 @@ export function hashClientSecret(secret: string): string {
   return PREFIX + createHash('sha256').update(secret).digest('base64url')
 }
 
-/** Whether a text is what {@link hashClientSecret} makes. */
+/** Whether a string is what {@link hashClientSecret} makes. */
 export function isClientSecretHash(text: unknown): text is string {
   return typeof text === 'string' && /^sha256:[A-Za-z0-9_-]{43}$/.test(text)
 }

@@ -29,7 +29,7 @@ export interface Client {
   /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3); `web` unless told. */
   readonly application_type?: 'web' | 'native' | undefined
   /**
-   * Grants made before this are refused: how all that users ever granted to a client is ended. A Date, or a text of
+   * Grants made before this are refused: how all that users ever granted to a client is ended. A Date, or a string of
    * RFC 3339 with its zone, such as JSON makes of a Date.
    */
   readonly notBefore?: Date | string | undefined
@@ -53,7 +53,7 @@ export interface Client {
 /** Finds a client by its id; `undefined` when there is none. */
 export type FindClient = (clientId: string) => Client | undefined | Promise<Client | undefined>
 
-/** Whether a text may be a client_id (RFC 6749 App. A.1). */
+/** Whether a string may be a client_id (RFC 6749 App. A.1). */
 export function isClientId(text: unknown): text is string {
   return typeof text === 'string' && /^[\x20-\x7E]{1,255}$/.test(text)
 }

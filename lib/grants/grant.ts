@@ -1,4 +1,4 @@
-// A grant: what a user agreed to, for one client. Written once, at insert; the store keeps it as opaque text.
+// A grant: what a user agreed to, for one client. Written once, at insert; the store keeps it as an opaque string.
 import { type Client, momentOf } from '../clients/client'
 import type { StoredGrant } from '../stores/token-store'
 import type { ClaimNames } from './claims'

@@ -144,10 +144,10 @@ function checkApproval(approval: Approval, asked: Asked | undefined): void {
   }
   for (const [name, value] of Object.entries({ sid, acr, label })) {
     if (value !== undefined && typeof value !== 'string')
-      throw bad(name, 'is not a text.', 'Leave it out where there is none.')
+      throw bad(name, 'is not a string.', 'Leave it out where there is none.')
   }
   if (amr !== undefined && !isListOfStrings(amr)) {
-    throw bad('amr', 'is not a list of texts.', 'Use the names of RFC 8176 §2, or leave it out.')
+    throw bad('amr', 'is not a list of strings.', 'Use the names of RFC 8176 §2, or leave it out.')
   }
 }
 

@@ -8,7 +8,7 @@ export function isScopeWord(word: unknown): word is string {
 
 const SCOPE = /^[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*$/
 
-/** @throws {OAuthError} `invalid_scope` when the text is no scope. */
+/** @throws {OAuthError} `invalid_scope` when the string is no scope. */
 export function parseScope(text: string): string[] {
   if (!SCOPE.test(text))
     throw new OAuthError('invalid_scope', 'The scope is malformed.', { reason: 'malformed_scope' })

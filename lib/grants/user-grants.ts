@@ -146,7 +146,7 @@ export function createUserGrants(services: {
 /** Without it all grants would end. */
 function badSid(): ConfigError {
   return new ConfigError(
-    'bad_text',
+    'bad_string',
     'grants.revokeAll.sid',
     'is not a string.',
     'Give the sid of the approvals, or leave it out to end all grants.',

@@ -78,7 +78,7 @@ function usedUp(): OAuthError {
   return new OAuthError('server_error', 'The server failed.', { reason: 'used_up_body', cause })
 }
 
-/** What a body parser of the host left: an object, or the text itself. */
+/** What a body parser of the host left: an object, or the form as it came. */
 function formOf(body: unknown): URLSearchParams {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return new URLSearchParams(body.toString())
   const form = new URLSearchParams()

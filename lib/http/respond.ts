@@ -1,7 +1,7 @@
 // The one place that writes status, headers and body.
 import type { ServerResponse } from 'node:http'
 
-/** What an endpoint answers. An object is sent as JSON, a text as HTML. */
+/** What an endpoint answers. An object is sent as JSON, a string as HTML. */
 export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>

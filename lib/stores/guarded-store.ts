@@ -95,7 +95,7 @@ function yesOrNo(answer: boolean): boolean {
   throw new TypeError('The store answered with something else than true or false.')
 }
 
-/** SQL drivers give large integers as text, and `'10' + 1` is a link that was never issued. */
+/** SQL drivers give large integers as strings, and `'10' + 1` is a link that was never issued. */
 function checked<T extends StoredGrant | undefined>(stored: T, asked: GrantKey): T {
   if (stored === undefined) return stored
   const { key, subject, client, data, link, age, idle, superseded } = stored

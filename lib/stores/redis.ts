@@ -233,7 +233,7 @@ function milliseconds(seconds: number): number {
   return Math.max(1, Math.round(seconds * 1000))
 }
 
-// A client of the host's may be set to give numbers as text.
+// A client of the host's may be set to give numbers as strings.
 function seconds(age: number | string): number {
   return Number(age) / 1000
 }

@@ -7,7 +7,7 @@
  */
 export type GrantKey = string
 
-/** Whether a text has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
+/** Whether a string has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
 export function isGrantKey(text: unknown): text is GrantKey {
   return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{22}$/.test(text)
 }
@@ -88,7 +88,7 @@ export const MAX_GRANTS_PER_CLIENT = 100
  *
  * - Stores use their own clock: callers pass durations and get ages, so that app servers may disagree on the time.
  * - Reads are as fresh as writes: from a primary, not from a replica that lags.
- * - Keys have the documented form, and all texts are well-formed Unicode: the caller has checked.
+ * - Keys have the documented form, and all strings are well-formed Unicode: the caller has checked.
  * - "Atomic" means: against every other call for the same key, from any process.
  */
 export interface TokenStore {

@@ -94,7 +94,7 @@ function parseKey(input: SigningKeyInput, option: string): SigningKey {
     throw new ConfigError(
       'bad_kid',
       `${option}.kid`,
-      'is not a text.',
+      'is not a string.',
       'Leave it out for the thumbprint of the key.',
     )
   const publicJwk = publicOnly(bare, { alg, kid })

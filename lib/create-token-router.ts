@@ -1,13 +1,9 @@
 // Options in, router out: puts the parts together and mounts the endpoints.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { readAuthorizationRequest } from './authorization/authorization-request'
-import { createRespondTo } from './authorization/authorization-response'
-import { createDenyRequest, type DenyRequest } from './authorization/deny-request'
-import { createReadInteractiveRequest, type InteractiveRequest } from './authorization/interactive-request'
-import { createIssueCode, type IssueCode } from './authorization/issue-code'
-import { createPushedRequests } from './authorization/pushed-requests'
-import { createReadAskedParameters } from './authorization/read-asked-parameters'
-import { createVisits } from './authorization/visits'
+import { createAuthorization } from './authorization/create-authorization'
+import type { DenyRequest } from './authorization/deny-request'
+import type { InteractiveRequest } from './authorization/interactive-request'
+import type { IssueCode } from './authorization/issue-code'
 import { createAuthenticateClient } from './client-auth/authenticate'
 import { checkSigningAlgorithms } from './clients/check-clients'
 import { isPublic } from './clients/client'
@@ -89,122 +85,77 @@ export interface TokenRouter extends Middleware {
  */
 export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const options = resolveOptions(given)
-  const { issuer, lifetimes, now, overlap } = options
+  const { issuer, audience, scopes } = options
   const emit = createEmitter(options.onEvent)
   const keys = createSigningKeys(options.signingKeys)
   if (typeof options.clients !== 'function') checkSigningAlgorithms(options.clients, keys.algorithms)
-  const links = createLinks(issuer, options.secrets)
-  const codec = createGrantCodec(emit)
   const limits = createRateLimits(options.rateLimit, emit)
   // Last of what may find a fault: it opens a connection.
   const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
-  const findClient = createFindClient(options.clients, options, emit)
-  const findToken = createFindToken({ issuer, keys, links, codec, store, lifetimes, overlap, now })
-  const readClientRequest = createReadClientRequest(
-    createAuthenticateClient(options.clientAuthMethods, findClient, emit),
-  )
-  const signJwt = createSignJwt(keys, emit)
-  const { audience, scopes, pkce, secrets } = options
-  const page = options.authorizationEndpoint ?? endpointUrl(issuer, '/authorize')
-  const visits = createVisits({ issuer, secrets, page, now })
-  const respondTo = createRespondTo({ issuer, signJwt, visits, now })
-  const pushedRequests = createPushedRequests({ issuer, store, lifetimes, now, emit })
-  const rules = {
+
+  const core = {
     issuer,
-    findClient,
-    allowResources: createAllowResources(audience, options.resources, emit),
-    scopes,
-    pkce,
-    keys,
-    readAsked: createReadAskedParameters({ issuer, pushedRequests, now }),
-    requirePushed: options.requirePushedAuthorizationRequests,
-    respondTo,
-  }
-  const readRequest = createReadInteractiveRequest({
-    page,
-    readRequest: (parameters, since) => readAuthorizationRequest(parameters, since, rules),
-    visits,
-  })
-  const issueCode = createIssueCode({
-    issuer,
-    pkce,
-    links,
-    codec,
-    store,
-    respondTo,
-    pushedRequests,
-    lifetimes,
-    now,
+    audience,
+    lifetimes: options.lifetimes,
+    overlap: options.overlap,
+    codeReplaySeconds: options.codeReplaySeconds,
+    rotates: rotation(options),
+    now: options.now,
     emit,
-  })
-  const deny = createDenyRequest({ respondTo, pushedRequests, emit })
-
-  const { codeReplaySeconds } = options
-  const accountFor = createAccountFor(options.findAccount, options.scopeClaims, emit)
-  const rotates = rotation(options)
-  const contextFor = (): ChainContext => {
-    const inTime = store.forOneRequest()
-    const newGrant = createNewGrant({ issuer, audience, store: inTime, links, codec, lifetimes, now })
-    return {
-      issuer,
-      store: inTime,
-      links,
-      codec,
-      lifetimes,
-      audience,
-      overlap,
-      codeReplaySeconds,
-      now,
-      rotates,
-      emit,
-      newGrant,
-    }
+    keys,
+    links: createLinks(issuer, options.secrets),
+    codec: createGrantCodec(emit),
+    signJwt: createSignJwt(keys, emit),
+    findClient: createFindClient(options.clients, options, emit),
+    accountFor: createAccountFor(options.findAccount, options.scopeClaims, emit),
   }
+  const findToken = createFindToken({ ...core, store })
+  const grants = createUserGrants({ ...core, store })
+  const authorization = createAuthorization({
+    ...core,
+    store,
+    page: options.authorizationEndpoint ?? endpointUrl(issuer, '/authorize'),
+    secrets: options.secrets,
+    scopes,
+    pkce: options.pkce,
+    requirePushed: options.requirePushedAuthorizationRequests,
+    allowResources: createAllowResources(audience, options.resources, emit),
+  })
+  const authenticate = createAuthenticateClient(options.clientAuthMethods, core.findClient, emit)
+  const readClientRequest = createReadClientRequest(authenticate)
+  const contextFor = (): ChainContext => {
+    const context = { ...core, store: store.forOneRequest() }
+    return { ...context, newGrant: createNewGrant(context) }
+  }
+  const showError = (occasion: 'sign-in' | 'sign-out') => createShowError(options.errorPage, occasion, emit)
 
-  const grants = createUserGrants({ issuer, store, codec, findClient, lifetimes, now, emit })
-
+  // What is given is switched on.
+  const { authorize, logout } = options
+  const authorizes = authorize !== undefined || options.authorizationEndpoint !== undefined
   const endpoints = [
-    ...(options.authorize
-      ? [
-          authorizationEndpoint({
-            readRequest,
-            authorize: options.authorize,
-            issueCode,
-            deny,
-            respondTo,
-            showError: createShowError(options.errorPage, 'sign-in', emit),
-            emit,
-          }),
-        ]
-      : []),
-    ...(options.authorize || options.authorizationEndpoint !== undefined
-      ? [pushedAuthorizationEndpoint({ readClientRequest, rules, pushedRequests, now })]
-      : []),
+    authorize &&
+      authorizationEndpoint({ ...authorization, authorize, showError: showError('sign-in'), emit }),
+    authorizes && pushedAuthorizationEndpoint({ ...core, ...authorization, readClientRequest }),
     tokenEndpoint({
+      ...core,
       readClientRequest,
       grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
       contextFor,
-      accountFor,
-      issueTokens: createIssueTokens({ issuer, keys, lifetimes, signJwt, now }),
+      issueTokens: createIssueTokens(core),
     }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
-    introspectionEndpoint({ issuer, readClientRequest, findToken, findClient, now }),
-    ...(scopes.includes('openid')
-      ? [userinfoEndpoint({ issuer, audience, findToken, findClient, accountFor, now })]
-      : []),
-    ...(options.logout
-      ? [
-          logoutEndpoint({
-            readRequest: createReadLogoutRequest({ issuer, keys, findClient }),
-            logout: options.logout,
-            grants,
-            showError: createShowError(options.errorPage, 'sign-out', emit),
-            emit,
-          }),
-        ]
-      : []),
+    introspectionEndpoint({ ...core, readClientRequest, findToken }),
+    scopes.includes('openid') && userinfoEndpoint({ ...core, findToken }),
+    logout &&
+      logoutEndpoint({
+        readRequest: createReadLogoutRequest(core),
+        logout,
+        grants,
+        showError: showError('sign-out'),
+        emit,
+      }),
     jwksEndpoint(keys),
-  ]
+  ].filter((endpoint) => typeof endpoint === 'object')
   const document = metadata({ ...options, endpoints, keys })
   const places = wellKnownPlaces(scopes)
   const path = new URL(issuer).pathname.replace(/\/$/, '')
@@ -225,19 +176,12 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     wellKnown,
     async readAuthorizationRequest(req: IncomingMessage, res: ServerResponse) {
       const form = req.method === 'POST' ? await readForm(req) : undefined
-      return readRequest({ query: queryOf(req), form, req, res })
+      return authorization.readRequest({ query: queryOf(req), form, req, res })
     },
-    issueCode,
-    deny,
+    issueCode: authorization.issueCode,
+    deny: authorization.deny,
     grants,
-    requireAccessToken: createRequireAccessToken({
-      issuer,
-      audience,
-      keys,
-      store,
-      findClient,
-      now,
-    }),
+    requireAccessToken: createRequireAccessToken({ ...core, store }),
     async close() {
       limits.byAddress.close()
       limits.byClient.close()

@@ -180,6 +180,8 @@ describe('the pushed authorization request endpoint', () => {
 
   it('answers 413 to what is too large (§2.3)', async () => {
     expectRefusal(await push(fixture(), { state: 'x'.repeat(70_000) }), 413, 'invalid_request')
+    expectRefusal(await push(fixture(), { state: 'x'.repeat(16_384) }), 413, 'invalid_request')
+    expect((await push(fixture(), { state: 'x'.repeat(15_000) })).status).toBe(201)
   })
 
   it('answers 429 to too many failures, with Retry-After (§2.3)', async () => {

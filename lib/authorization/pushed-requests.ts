@@ -28,6 +28,9 @@ export interface PushedRequests {
 const PREFIX = 'urn:ietf:params:oauth:request_uri:'
 const REFERENCE = /^[\w-]{43}$/
 
+/** Far more than requests have. */
+const MOST_CHARACTERS = 16 * 1024
+
 /** Whether a `request_uri` is of this kind, and no URL that somebody would have to fetch (RFC 9101 §5.2). */
 export function isPushed(requestUri: string): boolean {
   return requestUri.startsWith(PREFIX)
@@ -78,8 +81,15 @@ export function createPushedRequests(services: {
         signed,
         parameters: entriesOf(parameters),
       }
+      const value = JSON.stringify(kept)
+      // RFC 9126 §2.3. Anybody may push in the name of a public client, and it stays for an hour.
+      if (value.length > MOST_CHARACTERS)
+        throw new OAuthError('invalid_request', 'The request is too large.', {
+          status: 413,
+          reason: 'large_pushed_request',
+        })
       // Who came in time may take longer: for as long as it is remembered when a browser came.
-      await store.put(keyOf(requestUri) as string, JSON.stringify(kept), expiresIn + REMEMBERED_SECONDS)
+      await store.put(keyOf(requestUri) as string, value, expiresIn + REMEMBERED_SECONDS)
       return requestUri
     },
 

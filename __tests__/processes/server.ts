@@ -1,5 +1,6 @@
 // A host app in a process of its own, with the router on a store that other processes share. What it is to be comes as
 // its argument; what happens in it is told by messages. A test starts it with start-server.ts.
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,13 +12,14 @@ const { redis, holdCommits, ...options }: ServerOptions = JSON.parse(process.arg
 const tell = (message: Message) => process.send?.(message)
 
 const terminated = once(process, 'SIGTERM')
-let halt: HaltPoint | undefined
+/** Where the request that is being answered shall stand still. */
+const halting = new AsyncLocalStorage<HaltPoint | undefined>()
 let inFlight = 0
 const events: Record<string, number> = {}
 
-/** The process stands still where the test wants it to, and waits to be killed. */
+/** The request stands still where the test wants it to, and waits for the process to be killed. */
 function reach(point: HaltPoint): Promise<void> | undefined {
-  if (halt !== point) return undefined
+  if (halting.getStore() !== point) return undefined
   tell({ type: 'halted' })
   return new Promise(() => {})
 }
@@ -58,16 +60,14 @@ const oauth = createTokenRouter({
 })
 
 const app = express()
-app.use((_req, res: ServerResponse, next) => {
+app.use((req, res: ServerResponse, next) => {
   inFlight++
   res.once('close', () => inFlight--)
   const end = res.end.bind(res) as (text?: string) => ServerResponse
   res.end = ((text?: string) => {
-    if (halt !== 'before response') return end(text)
-    void reach('before response')
-    return res
+    return reach('before response') ? res : end(text)
   }) as typeof res.end
-  next()
+  halting.run(req.headers['x-halt-at'] as HaltPoint | undefined, next)
 })
 app.use('/oauth', oauth)
 app.get(
@@ -80,11 +80,9 @@ const server = createServer(app).listen(0, '127.0.0.1', 2048, () =>
   tell({ type: 'listening', port: (server.address() as AddressInfo).port }),
 )
 
-process.on('message', ({ ask, point }: Question) => {
-  if (ask === 'halt') halt = point
+process.on('message', ({ ask }: Question) => {
   if (ask === 'memory') global.gc?.()
   const answers: Answers = {
-    halt: undefined,
     events,
     inFlight,
     memory: process.memoryUsage().heapUsed,

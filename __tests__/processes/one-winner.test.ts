@@ -23,7 +23,7 @@ function startServers(options: Partial<ServerOptions> = {}): Promise<TestServer[
   return Promise.all(
     Array.from({ length: PROCESSES }, () =>
       // Time enough for a machine with fewer processors than processes: what is asked is who wins, not how fast.
-      startServer({ redis: redis.url, storeTimeoutSeconds: 5, ...options }),
+      startServer({ redis: redis.url, storeTimeoutSeconds: 5, codeReplaySeconds: 60, ...options }),
     ),
   )
 }

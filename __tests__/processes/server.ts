@@ -80,6 +80,9 @@ const server = createServer(app).listen(0, '127.0.0.1', 2048, () =>
   tell({ type: 'listening', port: (server.address() as AddressInfo).port }),
 )
 
+// A connection that a client is about to use again is not to be closed meanwhile.
+server.keepAliveTimeout = 600_000
+
 process.on('message', ({ ask }: Question) => {
   if (ask === 'memory') global.gc?.()
   const answers: Answers = {

@@ -95,8 +95,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
   const child = fork(bundled ?? bundle(), [JSON.stringify(settings)], { execArgv: ['--expose-gc'] })
   child.setMaxListeners(0) // one for each message that is awaited
   const exited = once(child, 'exit')
-  // An idle connection is let go before the server does so, which a request just being sent would not survive.
-  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, timeout: 4000 })
+  const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY })
 
   /** The next message of this type, but for some that come before it. */
   function next<T extends Message['type']>(type: T, skip = 0): Promise<Extract<Message, { type: T }>> {

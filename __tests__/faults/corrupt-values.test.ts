@@ -2,7 +2,6 @@
 // tokens, and never invalid_grant, on which a client throws its tokens away.
 import { Redis } from 'ioredis'
 import request, { type Response } from 'supertest'
-import { OAuthError } from '../../lib'
 import { APPROVAL, expectRefusal, expectUnavailable, type Fixture, fixture } from '../support/fixture'
 import { type RedisServer, startRedis } from '../support/redis-server'
 
@@ -150,15 +149,14 @@ describe('a record that cannot be read', () => {
   it.each([
     ['record', "packed = 'garbage'"],
     ['grant', "record[9] = ''"],
-  ])('does not keep its user from ending all grants (%s)', async (part, line) => {
+  ])('does not keep its user from seeing the other grants, and from ending all (%s)', async (_part, line) => {
     await server.tokens()
     await corrupt(line)
     const { refresh_token } = await server.tokens({ client_id: 'post' })
 
-    const listed = server.oauth.grants.list(APPROVAL.subject)
-    if (part === 'grant') expect((await listed).grants).toMatchObject([{ clientId: 'post' }])
-    else await expect(listed).rejects.toMatchObject({ constructor: OAuthError, status: 503 })
-    expect(server.eventsOf('store.trouble')).toHaveLength(1)
+    const { grants } = await server.oauth.grants.list(APPROVAL.subject)
+    expect(grants).toMatchObject([{ clientId: 'post' }])
+    expect(server.eventsOf('store.trouble')).toMatchObject([{ operation: 'decode' }])
     expect(await server.oauth.grants.revokeAll(APPROVAL.subject, { clientId: 'post' })).toBe(1)
     const refused = await server.refresh(refresh_token, { client_id: 'post', client_secret: 'post-secret' })
     expectRefusal(refused, 400, 'invalid_grant')

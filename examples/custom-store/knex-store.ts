@@ -89,7 +89,7 @@ export function knexStore(knex: Knex): TokenStore {
     async list(subject, { limit = 100, after = '0' } = {}) {
       const found = await rows({ subject }, (query) =>
         query
-          .where('serial', '>', after)
+          .where('serial', '>', /^\d{1,15}$/.test(after) ? after : Number.MAX_SAFE_INTEGER)
           .orderBy('serial')
           .limit(limit + 1),
       )

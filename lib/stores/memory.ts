@@ -9,6 +9,7 @@ import {
   MAX_GRANTS_PER_CLIENT,
   type Page,
   type StoredGrant,
+  serialOf,
   type TokenStore,
 } from './token-store'
 
@@ -154,7 +155,8 @@ export function memoryStore({ now = () => performance.now() }: MemoryStoreOption
     },
 
     async list(subject: string, { limit = 100, after = '0' }: Page = {}): Promise<GrantPage> {
-      const rest = liveOf(subject).filter((entry) => entry.serial > Number(after))
+      const begin = serialOf(after) ?? Number.POSITIVE_INFINITY
+      const rest = liveOf(subject).filter((entry) => entry.serial > begin)
       const page = rest.slice(0, limit)
       return { grants: page.map(state), next: rest.length > limit ? String(page.at(-1)?.serial) : undefined }
     },

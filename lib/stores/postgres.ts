@@ -3,15 +3,16 @@
 import { createHash } from 'node:crypto'
 import { connectPostgres, type PostgresConnectionOptions } from './postgres-connection'
 import { createTables, type PostgresTables, postgresTables, statementsFor } from './postgres-statements'
-import type {
-  GrantFilter,
-  GrantKey,
-  GrantMove,
-  GrantPage,
-  GrantRecord,
-  Page,
-  StoredGrant,
-  TokenStore,
+import {
+  type GrantFilter,
+  type GrantKey,
+  type GrantMove,
+  type GrantPage,
+  type GrantRecord,
+  type Page,
+  type StoredGrant,
+  serialOf,
+  type TokenStore,
 } from './token-store'
 
 export { type PostgresTables, postgresTables }
@@ -91,6 +92,7 @@ export function postgresStore({ schema, prefix, ...connection }: PostgresStoreOp
     },
 
     async list(subject: string, { limit = 100, after = '0' }: Page = {}): Promise<GrantPage> {
+      if (serialOf(after) === undefined) return { grants: [], next: undefined }
       const { rows } = await postgres.run<GrantRow>(statements.list, [subject, after, limit + 1])
       const page = rows.slice(0, limit)
       return {

@@ -70,9 +70,11 @@ end
 return #crowd > cap and crowd or {}
 `
 
-/** KEYS: grant. */
+/** KEYS: grant. What cannot be read is an error, or, where it is one of many, an empty answer. */
 const FIND = `
-local record = read(KEYS[1])
+local isOneOfMany = ARGV[1] == '1'
+local isReadable, record = pcall(read, KEYS[1])
+if not isReadable then return isOneOfMany and {} or error(record) end
 if not record then return false end
 local age = now() - record[INSERTED]
 local function since(time) return math.max(0, age - time) end

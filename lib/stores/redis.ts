@@ -61,9 +61,10 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   const unusedName = (name: GrantKey | string) => `${prefix}{${partitionOf(name)}}w`
   const shortLivedName = (key: string) => `${prefix}k:${key}`
 
-  async function find(key: GrantKey): Promise<StoredGrant | undefined> {
-    const found = (await redis.run('find', grantName(key))) as FoundRecord | null
+  async function find(key: GrantKey, isOneOfMany = false): Promise<StoredGrant | undefined> {
+    const found = (await redis.run('find', grantName(key), Number(isOneOfMany))) as FoundRecord | [] | null
     if (!found) return undefined
+    if (found.length === 0) return unreadable(key)
     const [link, age, idle, superseded, subjectId, client, data] = found
     const subject = `${partitionOf(key)}.${subjectId}`
     return {
@@ -86,7 +87,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
   /** The index remembers grants a little longer than they live: what is gone is dropped from it here. */
   async function findMembers(subject: string, members: readonly string[]): Promise<StoredGrant[]> {
-    const found = await Promise.all(members.map((member) => find(keyOf(subject, member))))
+    const found = await Promise.all(members.map((member) => find(keyOf(subject, member), true)))
     const gone = members.filter((_, i) => !found[i])
     if (gone.length > 0) await redis.run('forget', indexName(subject), ...gone)
     return found.filter((grant) => grant !== undefined)
@@ -96,9 +97,10 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   async function membersOf(
     subject: string,
     limit: number,
-    after = '0.',
+    after?: string,
   ): Promise<{ members: string[]; next: string | undefined }> {
-    const [from = '', last = ''] = after.split('.')
+    const [from, last] = placeOf(after) ?? []
+    if (from === undefined || last === undefined) return { members: [], next: undefined }
     const flat = (await redis.run('page', indexName(subject), from, limit + 1)) as string[]
     const rest = Array.from({ length: flat.length / 2 }, (_, i) => ({
       member: flat[2 * i] as string,
@@ -133,7 +135,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   }
 
   return {
-    find,
+    find: (key: GrantKey) => find(key),
 
     async insert(grant: GrantRecord): Promise<void> {
       const { key, subject, client, data, link, expiresIn, endsIn } = grant
@@ -202,6 +204,17 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
     close: () => redis.close(),
   }
+}
+
+/** Says nothing, which the caller finds out and tells. It must not hide the other grants of its user. */
+function unreadable(key: GrantKey): StoredGrant {
+  return { key, subject: '', client: '', data: '', link: 1, age: 0, idle: 0, superseded: [] }
+}
+
+/** Where a page begins: a score, and a member that has it. */
+function placeOf(after: string | undefined): string[] | undefined {
+  if (after === undefined) return ['0', '']
+  return /^\d{1,15}\.[\w-]+$/.test(after) ? after.split('.') : undefined
 }
 
 /** A member of an index: a grant's id and a tag of its client, which narrows down what is to be read. */

@@ -10,6 +10,7 @@ import {
   MAX_GRANTS_PER_CLIENT,
   type Page,
   type StoredGrant,
+  serialOf,
   type TokenStore,
 } from './token-store'
 
@@ -167,7 +168,9 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
     list: (subject: string, { limit = 100, after = '0' }: Page = {}) =>
       sqlite.read((): GrantPage => {
         const asked = now()
-        const rows = grantsOfSubject.all(subject, Number(after), asked, limit + 1) as unknown as Row[]
+        const begin = serialOf(after)
+        if (begin === undefined) return { grants: [], next: undefined }
+        const rows = grantsOfSubject.all(subject, begin, asked, limit + 1) as unknown as Row[]
         const page = rows.slice(0, limit)
         return {
           grants: Array.from(page, (row) => stateOf(row, asked)),

@@ -65,7 +65,7 @@ export interface GrantFilter {
 export interface Page {
   /** How many grants at most; 100 unless told. */
   readonly limit?: number
-  /** `next` of the page before. */
+  /** `next` of the page before. After anything else there are no grants: it may come from a form or a link. */
   readonly after?: string
 }
 
@@ -74,6 +74,11 @@ export interface GrantPage {
   readonly grants: readonly StoredGrant[]
   /** Where the next page begins; `undefined` after the last. A page may hold fewer grants than its limit. */
   readonly next: string | undefined
+}
+
+/** For stores that count their inserts and begin a page behind such a number: undefined for what is none. */
+export function serialOf(after: string): number | undefined {
+  return /^\d{1,15}$/.test(after) ? Number(after) : undefined
 }
 
 /**

@@ -255,6 +255,13 @@ export function storeContract(options: StoreContractOptions): void {
       },
     )
 
+    rule('after what is no `next` of a page there are no grants', async (store) => {
+      const { subject } = await inserted(store)
+      for (const after of ['', 'x', '-1', '1x', ' ', '0.', '-1.x', "0' OR ''='", '\0', 'é', '9'.repeat(40)]) {
+        assert.deepEqual(await store.list(subject, { after }), { grants: [], next: undefined }, after)
+      }
+    })
+
     rule('100 grants at most unless told', async (store) => {
       const subject = aSubject()
       await Promise.all(

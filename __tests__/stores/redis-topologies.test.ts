@@ -10,14 +10,22 @@ import { storeContract } from '../../lib/testing'
 import { expectRefusal, expectUnavailable, type Fixture, fixture } from '../support/fixture'
 import { type RedisCluster, startCluster } from '../support/redis-cluster'
 import { type RedisSentinel, startSentinel } from '../support/redis-sentinel'
-import type { RedisServer } from '../support/redis-server'
+import { type RedisServer, until } from '../support/redis-server'
 
 /** Milliseconds. */
 const ANSWERED_WITHIN = 1500
 const BACK_WITHIN = 2000
 
-/** A client of the host's own that has given up when its caller has: a code must not be spent after its 503. */
-const HOSTS_OWN = { retryDelayOnFailover: 0, maxRedirections: 5 }
+/** Clients of the host's own that have given up when their caller has: a code must not be spent after its 503. */
+const HOSTS_OWN_CLUSTER = { retryDelayOnFailover: 0, maxRedirections: 5 }
+const HOSTS_OWN_REDIS = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  retryStrategy: () => 100,
+  sentinelCommandTimeout: 500,
+  failoverDetector: true,
+}
 
 /** Refused for another reason than that the store does not answer. */
 function refusals(server: Fixture): unknown[] {
@@ -30,13 +38,14 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((store) => store.close()))
 })
 
-function serverOn(options: RedisStoreOptions): Fixture {
-  const store = redisStore(options)
+function serverOn(redis: RedisStoreOptions | Redis | Cluster): Fixture {
+  if ('status' in redis) return fixture({ store: redis })
+  const store = redisStore(redis)
   opened.push(store)
   return fixture({ store })
 }
 
-/** Asks until it is answered with something else than 503, and within the time; that something, and how long it took. */
+/** Asks until it is answered with something else than 503, each time in time; that something, and how long it took. */
 async function persist(ask: () => PromiseLike<Response>): Promise<{ response: Response; waited: number }> {
   const began = performance.now()
   for (;;) {
@@ -50,37 +59,69 @@ async function persist(ask: () => PromiseLike<Response>): Promise<{ response: Re
   }
 }
 
+interface Users {
+  stop(): Promise<{ slowest: number; unavailable: number }>
+}
+
 /** Users who refresh again and again, each with the last token that they were given. */
-function startUsers(server: Fixture, tokens: string[]) {
-  const refused: Response['body'][] = []
-  let slowest = 0
-  let [served, unavailable] = [0, 0]
-  let stopping = false
-  const users = tokens.map(async (first) => {
-    for (let token = first; !stopping; await delay(20)) {
+async function startUsers(server: Fixture): Promise<Users> {
+  const tokens = await Promise.all(Array.from({ length: 10 }, () => server.tokens()))
+  let [slowest, unavailable, stopping] = [0, 0, false]
+  const users = tokens.map(async ({ refresh_token }) => {
+    for (let token = refresh_token; !stopping; await delay(20)) {
       const asked = performance.now()
       const { status, body } = await server.refresh(token)
       slowest = Math.max(slowest, performance.now() - asked)
-      if (status === 200) {
-        served++
-        token = body.refresh_token
-      } else if (status === 503) unavailable++
-      else refused.push({ status, ...body })
+      if (status === 200) token = body.refresh_token
+      if (status === 503) unavailable++
     }
   })
+  await delay(200)
   return {
-    served: () => served,
     async stop() {
       stopping = true
       await Promise.all(users)
-      return { refused, slowest, served, unavailable }
+      return { slowest, unavailable }
     },
   }
 }
 
-async function tokensFor(server: Fixture, users: number): Promise<string[]> {
-  const all = await Promise.all(Array.from({ length: users }, () => server.tokens()))
-  return all.map(({ refresh_token }) => refresh_token)
+/** A request of each kind, for a grant of its own. They settle, that is all. */
+async function oneOfEach(server: Fixture): Promise<(() => PromiseLike<unknown>)[]> {
+  const [code, { refresh_token: rotating }, { refresh_token: unwanted }, { refresh_token: kept }] =
+    await Promise.all([server.code(), server.tokens(), server.tokens(), server.tokens({ client_id: 'web' })])
+  const { grants } = server.oauth
+  const settled = (promise: Promise<unknown>) => promise.catch(() => {})
+  return [
+    () => server.authorize(),
+    () => server.exchange(code),
+    () => server.refresh(rotating),
+    () => server.post('/revoke', { client_id: 'spa', token: unwanted }),
+    () => server.post('/introspect', { token: kept }).auth('web', 'web-secret'),
+    () => settled(grants.list('bob')),
+    () => settled(grants.revokeAll('bob')),
+  ]
+}
+
+async function expectAnsweredInTime(requests: (() => PromiseLike<unknown>)[]): Promise<void> {
+  const began = performance.now()
+  const took = requests.map(async (ask) => {
+    await ask()
+    return performance.now() - began
+  })
+  expect(Math.max(...(await Promise.all(took)))).toBeLessThan(ANSWERED_WITHIN)
+}
+
+/** There is a primary again: a code from before is good, once, and nobody was refused. */
+async function expectRecovered(server: Fixture, code: string, users: Users): Promise<void> {
+  const { response, waited } = await persist(() => server.exchange(code))
+  const { slowest, unavailable } = await users.stop()
+  expect(refusals(server)).toEqual([])
+  expect(response.status).toBe(200)
+  expect(waited).toBeLessThan(BACK_WITHIN)
+  expect(slowest).toBeLessThan(ANSWERED_WITHIN)
+  expect(unavailable).toBeGreaterThan(0)
+  expectRefusal((await persist(() => server.exchange(code))).response, 400, 'invalid_grant')
 }
 
 describe('sentinels', () => {
@@ -89,7 +130,12 @@ describe('sentinels', () => {
     redis = await startSentinel()
   })
   afterAll(() => redis.stop())
-  afterEach(() => redis.healed())
+
+  let hurt: RedisServer | undefined
+  afterEach(async () => {
+    if (hurt) await redis.healed()
+    hurt = undefined
+  })
 
   const named = (): RedisStoreOptions => ({ options: { sentinels: redis.sentinels, name: redis.name } })
 
@@ -102,63 +148,68 @@ describe('sentinels', () => {
     })
   })
 
-  async function killPrimary(): Promise<RedisServer> {
-    const primary = await redis.primary()
-    await primary.kill()
-    return primary
-  }
+  describe("the contract, on the host's own client, not waiting", () => {
+    let client: Redis
+    beforeAll(() => {
+      client = new Redis({
+        sentinels: redis.sentinels,
+        name: redis.name,
+        keyPrefix: 'host:',
+        stringNumbers: true,
+      })
+    })
+    afterAll(() => client.disconnect())
+    storeContract({ describe, test, createStore: () => redisStore({ client }) })
+  })
 
   test.each(['options', 'client'])(
     'the primary is killed: 503 in time, no grant is refused, and all is well as soon as there is another (by %s)',
     async (given) => {
       const own =
         given === 'client'
-          ? new Redis({ sentinels: redis.sentinels, name: redis.name, maxRetriesPerRequest: 0 })
+          ? new Redis({ sentinels: redis.sentinels, name: redis.name, ...HOSTS_OWN_REDIS })
           : undefined
       own?.on('error', () => {})
-      const server = serverOn(own ? { client: own } : named())
+      const server = serverOn(own ?? named())
       const code = await server.code()
-      const tokens = await tokensFor(server, 10)
+      const users = await startUsers(server)
       await redis.replicated()
-      const users = startUsers(server, tokens)
-      await delay(200)
 
-      const killed = await killPrimary()
-      await redis.failedOver(killed)
-      const { response, waited } = await persist(() => server.exchange(code))
-      const { slowest, unavailable } = await users.stop()
-      expect(refusals(server)).toEqual([])
-      expect(response.status).toBe(200)
-      expect(waited).toBeLessThan(BACK_WITHIN)
-      expect(slowest).toBeLessThan(ANSWERED_WITHIN)
-      expect(unavailable).toBeGreaterThan(0)
-      expectRefusal(await server.exchange(code), 400, 'invalid_grant')
+      hurt = await redis.primary()
+      await hurt.kill()
+      try {
+        await redis.failedOver(hurt)
+        await expectRecovered(server, code, users)
+      } finally {
+        await hurt.restart()
+      }
 
-      await opened.pop()?.close()
+      await server.oauth.close()
       if (own) expect(await own.ping()).toBe('PONG')
       own?.disconnect()
-      await killed.restart()
     },
   )
 
-  test('a primary that was frozen for as long as it took to replace it is not believed when it is back', async () => {
-    const server = serverOn(named())
-    const { refresh_token: before } = await server.tokens()
-    const elsewhere = serverOn(named())
+  test('the primary is frozen, and replaced: every request is answered in time, and it is not believed when it is back', async () => {
+    const quiet = serverOn(named())
+    const { refresh_token: before } = await quiet.tokens()
+    const server = serverOn({ ...named(), waitForReplicas: { count: 1 } })
+    const requests = await oneOfEach(server)
+    const code = await server.code()
     await redis.replicated()
     const first = await redis.primary()
-    first.pause() // and nobody asks it for anything meanwhile
+    hurt = first
+    first.pause() // and `quiet` asks it for nothing meanwhile
+    await expectAnsweredInTime(requests)
     await redis.failedOver(first)
 
-    const { refresh_token: since } = (await persist(() => elsewhere.refresh(before))).response.body
-    const code = (await persist(() => elsewhere.authorize())).response.headers.location as string
+    const { response: refreshed } = await persist(() => server.refresh(before))
     first.resume()
-    const { response } = await persist(() => server.refresh(since))
-    expect(refusals(server)).toEqual([])
+    const { response } = await persist(() => quiet.refresh(refreshed.body.refresh_token))
+    expect(refusals(quiet)).toEqual([])
     expect(response.status).toBe(200)
-    const exchanged = await persist(() => server.exchange(new URL(code).searchParams.get('code') as string))
-    expect(exchanged.response.status).toBe(200)
-    expect(server.eventsOf('grant.caught-up')).toEqual([])
+    expect((await persist(() => quiet.exchange(code))).response.status).toBe(200)
+    expect(quiet.eventsOf('grant.caught-up')).toEqual([])
   })
 })
 
@@ -169,7 +220,16 @@ describe('a cluster', () => {
   })
   afterAll(() => redis.stop())
 
-  const named = (): RedisStoreOptions => ({ cluster: { nodes: redis.nodes.slice(0, 2) } })
+  let hurt: RedisServer | undefined
+  afterEach(async () => {
+    if (hurt) await redis.healed()
+    hurt = undefined
+  })
+
+  const named = (): RedisStoreOptions => ({
+    cluster: { nodes: redis.nodes.slice(0, 2) },
+    options: { stringNumbers: true },
+  })
 
   describe('the contract, by nodes, waiting for the replica', () => {
     storeContract({
@@ -197,83 +257,68 @@ describe('a cluster', () => {
     })
   })
 
-  /** The slots of some users' grants. */
-  async function slotsInUse(): Promise<number[]> {
-    const slots = new Set<number>()
-    for (const { port } of redis.nodes) {
-      const node = redis.ask(await serverOf(port))
-      if ((await node.info('replication')).includes('role:slave')) continue
-      for (const key of await node.keys('oauth:{*')) slots.add(await node.cluster('KEYSLOT', key))
-    }
-    return [...slots]
-  }
-  async function serverOf(port: number): Promise<RedisServer> {
-    for (const slot of [0, 6000, 12000]) {
-      const { primary, replicas } = await redis.ownerOf(slot)
-      const found = [primary, ...replicas].find((server) => server.port === port)
-      if (found) return found
-    }
-    throw new Error(`no server at ${port}`)
-  }
-
-  test.each([
-    ['not waiting', undefined],
-    ['waiting for the replica', { count: 1, timeoutSeconds: 0.3 }],
-  ])('slots move, MOVED and ASK: nothing is noticed (%s)', async (_, waitForReplicas) => {
-    const server = serverOn({ ...named(), waitForReplicas })
-    const codes = await Promise.all(Array.from({ length: 20 }, () => server.code()))
-    const users = startUsers(server, await tokensFor(server, 5))
-    const slots = await slotsInUse()
-    expect(slots.length).toBeGreaterThan(0)
-    for (const slot of slots) {
-      const move = await redis.beginMove(slot)
-      const exchange = async () => expect((await server.exchange(codes.pop() as string)).status).toBe(200)
-      await exchange()
-      await redis.moveKeys(slot, move)
-      const before = users.served()
-      await exchange()
-      await delay(60)
-      await redis.endMove(slot, move)
-      await exchange()
-      await delay(40)
-      expect(users.served()).toBeGreaterThan(before)
-      if (codes.length < 3) break
-    }
-    const { refused, unavailable } = await users.stop()
-    expect({ refused, unavailable }).toEqual({ refused: [], unavailable: 0 })
-    expect(server.eventsOf('store.trouble')).toEqual([])
-    await redis.healed()
+  test("a client of the host's own that gives numbers as strings", async () => {
+    const client = new Cluster(redis.nodes, { redisOptions: { stringNumbers: true } })
+    const server = fixture({
+      store: redisStore({ client, waitForReplicas: { count: 1, timeoutSeconds: 0.6 } }),
+    })
+    const { refresh_token } = await server.tokens()
+    expect((await server.refresh(refresh_token)).status).toBe(200)
+    expect(await server.oauth.grants.revokeAll('alice')).toBe(1)
+    client.disconnect()
   })
+
+  /** All grants of a user are in one slot. */
+  async function primaryOf(server: Fixture): Promise<{ slot: number; primary: RedisServer }> {
+    const [grant] = (await server.oauth.grants.list('alice')).grants
+    const slot = await redis.slotOf(`{${grant?.id.slice(0, 4)}}`)
+    return { slot, primary: (await redis.ownerOf(slot)).primary }
+  }
+  const failedOver = (slot: number, from: RedisServer) =>
+    until('failed over', async () => (await redis.ownerOf(slot)).primary !== from)
 
   test.each(['nodes', 'client'])(
     'a primary is killed: 503 in time, no grant is refused, and all is well as soon as there is another (by %s)',
     async (given) => {
-      const own = given === 'client' ? new Cluster(redis.nodes, HOSTS_OWN) : undefined
+      const own = given === 'client' ? new Cluster(redis.nodes, HOSTS_OWN_CLUSTER) : undefined
       own?.on('error', () => {})
-      const server = serverOn(own ? { client: own } : named())
+      const server = serverOn(own ?? named())
       const code = await server.code()
-      const users = startUsers(server, await tokensFor(server, 10))
-      await delay(200)
+      const users = await startUsers(server)
+      const { slot, primary } = await primaryOf(server)
+      await redis.replicated(primary)
 
-      // All are of one user, so in one slot.
-      const [slot] = await slotsInUse()
-      const { primary } = await redis.ownerOf(slot as number)
+      hurt = primary
       await primary.kill()
-      while ((await redis.ownerOf(slot as number)).primary === primary) await delay(20)
-      const { response, waited } = await persist(() => server.exchange(code))
-      const { slowest, unavailable } = await users.stop()
-      expect(refusals(server)).toEqual([])
-      expect(response.status).toBe(200)
-      expect(waited).toBeLessThan(BACK_WITHIN)
-      expect(slowest).toBeLessThan(ANSWERED_WITHIN)
-      expect(unavailable).toBeGreaterThan(0)
-      await opened.pop()?.close()
+      try {
+        await failedOver(slot, primary)
+        await expectRecovered(server, code, users)
+      } finally {
+        await primary.restart()
+      }
+
+      await server.oauth.close()
       if (own) expect(await own.get('none')).toBeNull()
       own?.disconnect()
-      await primary.restart()
-      await redis.healed()
     },
   )
+
+  test('a primary is frozen, and replaced: every request is answered in time', async () => {
+    const server = serverOn({ ...named(), waitForReplicas: { count: 1 } })
+    const requests = await oneOfEach(server)
+    const code = await server.code()
+    const users = await startUsers(server)
+    const { slot, primary } = await primaryOf(server)
+    await redis.replicated(primary)
+
+    hurt = primary
+    primary.pause()
+    await expectAnsweredInTime(requests)
+    await failedOver(slot, primary)
+    primary.resume()
+    await redis.healed()
+    await expectRecovered(server, code, users)
+  })
 })
 
 describe('options', () => {

@@ -1,4 +1,5 @@
 // Three primaries with a replica each, that share the slots and fail over by themselves.
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { openAdmin, type RedisServer, startRedis, until } from './redis-server'
 
@@ -7,16 +8,28 @@ export interface RedisCluster {
   readonly nodes: { host: string; port: number }[]
   /** The primary of a slot, and what follows it. */
   ownerOf(slot: number): Promise<{ primary: RedisServer; replicas: RedisServer[] }>
+  slotOf(key: string): Promise<number>
   /** Asks one of the servers, over a connection that is kept. */
   ask(server: RedisServer): Redis
+  /** Which errors its nodes have answered with since the last time. */
+  errors(): Promise<string[]>
   /** Begins to move a slot: from now on a key is where it was, or, once it was moved, at the other server. */
-  beginMove(slot: number): Promise<{ from: RedisServer; to: RedisServer }>
-  /** Moves the keys of a slot whose move was begun. */
-  moveKeys(slot: number, move: { from: RedisServer; to: RedisServer }): Promise<void>
-  endMove(slot: number, move: { from: RedisServer; to: RedisServer }): Promise<void>
+  beginMove(slot: number): Promise<Move>
+  moveKey(key: string, move: Move): Promise<void>
+  /** Moves the keys of the slot: all at once, or so many at a time with a pause in between. */
+  moveKeys(slot: number, move: Move, slowly?: { atATime: number; pause: number }): Promise<void>
+  endMove(slot: number, move: Move): Promise<void>
+  /** Resolves when a primary's replica has all that was written until now. */
+  replicated(primary: RedisServer): Promise<void>
   /** Resolves when all nodes say so, and every primary has its replica. */
   healed(): Promise<void>
   stop(): Promise<void>
+}
+
+/** From which primary to which. */
+export interface Move {
+  readonly from: RedisServer
+  readonly to: RedisServer
 }
 
 const SLOTS = 16384
@@ -80,10 +93,30 @@ export async function startCluster(): Promise<RedisCluster> {
     return views.every(Boolean)
   }
 
+  async function replicated(primary: RedisServer): Promise<void> {
+    type Role = [role: string, offset: number, replicas: [host: string, port: string, offset: string][]]
+    const role = () => ask(primary).call('ROLE') as Promise<Role>
+    const [, written] = await role()
+    await until('replicated', async () => {
+      const [, , replicas] = await role()
+      return replicas.length === 1 && replicas.every(([, , has]) => Number(has) >= written)
+    })
+  }
+
+  async function migrate(keys: string[], { from, to }: Move): Promise<void> {
+    await ask(from).call('MIGRATE', '127.0.0.1', `${to.port}`, '', '0', '5000', 'KEYS', ...keys)
+  }
+
   const cluster: RedisCluster = {
     nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     ownerOf,
+    slotOf: (key) => ask(first).cluster('KEYSLOT', key),
     ask,
+    async errors() {
+      const stats = await Promise.all(servers.map((server) => ask(server).info('errorstats')))
+      await Promise.all(servers.map((server) => ask(server).config('RESETSTAT')))
+      return [...stats.join().matchAll(/errorstat_(\w+)/g)].map(([, word]) => word as string)
+    },
     async beginMove(slot) {
       const { primary: from } = await ownerOf(slot)
       const owners = await Promise.all([0, SLOTS / 2, SLOTS - 1].map(ownerOf))
@@ -92,10 +125,13 @@ export async function startCluster(): Promise<RedisCluster> {
       await ask(from).call('CLUSTER', 'SETSLOT', `${slot}`, 'MIGRATING', await idOf(to))
       return { from, to }
     },
-    async moveKeys(slot, { from, to }) {
-      const keys = (await ask(from).call('CLUSTER', 'GETKEYSINSLOT', `${slot}`, '10000')) as string[]
-      if (keys.length === 0) return
-      await ask(from).call('MIGRATE', '127.0.0.1', `${to.port}`, '', '0', '5000', 'KEYS', ...keys)
+    moveKey: (key, move) => migrate([key], move),
+    async moveKeys(slot, move, { atATime, pause } = { atATime: 10000, pause: 0 }) {
+      const some = () => ask(move.from).call('CLUSTER', 'GETKEYSINSLOT', `${slot}`, `${atATime}`)
+      for (let keys = await some(); (keys as string[]).length > 0; keys = await some()) {
+        await migrate(keys as string[], move)
+        await delay(pause)
+      }
     },
     async endMove(slot, { from, to }) {
       const id = await idOf(to)
@@ -104,7 +140,11 @@ export async function startCluster(): Promise<RedisCluster> {
       // The others would hear of it soon. Replicas are not to be told.
       await Promise.allSettled(servers.map(tell))
     },
-    healed: () => until('healed', isHealed),
+    replicated,
+    async healed() {
+      await until('healed', isHealed)
+      for (const slot of [0, SLOTS / 2, SLOTS - 1]) await replicated((await ownerOf(slot)).primary)
+    },
     async stop() {
       close()
       await Promise.all(servers.map((server) => server.stop()))

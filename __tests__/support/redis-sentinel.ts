@@ -60,17 +60,27 @@ export async function startSentinel(): Promise<RedisSentinel> {
   const isPrimary = async (server: RedisServer) =>
     (await ask(server).info('replication')).includes('role:master')
 
-  async function isHealed(): Promise<boolean> {
-    const info = await ask(await primary()).info('replication')
-    if (!info.includes('role:master') || info.split('state=online').length !== 3) return false
-    const seen = await Promise.all(
+  /** What each sentinel says of the primary. It changes when the failover is told to all who listen. */
+  async function views(...names: string[]): Promise<string[]> {
+    return Promise.all(
       watchers.map(async (watcher) => {
         const master = (await ask(watcher).call('SENTINEL', 'MASTER', NAME)) as string[]
-        const field = (name: string) => master[master.indexOf(name) + 1]
-        return `${field('num-slaves')} ${field('num-other-sentinels')} ${field('flags')} ${field('port')}`
+        return names.map((name) => master[master.indexOf(name) + 1]).join(' ')
       }),
     )
-    return seen.every((one) => one === `2 2 master ${seen[0]?.split(' ')[3]}`)
+  }
+
+  /** A replica that is just back may take its time before it confirms the first write. */
+  async function isReplicated(): Promise<boolean> {
+    const admin = ask(await primary())
+    await admin.set('replicated', '')
+    return (await admin.wait(2, 1000)) === 2
+  }
+
+  async function isHealed(): Promise<boolean> {
+    const { port } = await primary()
+    const seen = await views('port', 'num-slaves', 'num-other-sentinels', 'flags')
+    return seen.every((view) => view === `${port} 2 2 master`) && (await isReplicated())
   }
 
   const sentinel: RedisSentinel = {
@@ -82,18 +92,15 @@ export async function startSentinel(): Promise<RedisSentinel> {
       return servers.filter((server) => server !== first)
     },
     ask,
-    replicated: () =>
-      until('replicated', async () => {
-        const admin = ask(await primary())
-        await admin.set('replicated', '')
-        return (await admin.wait(2, 1000)) === 2
+    replicated: () => until('replicated', isReplicated),
+    failedOver: (from) =>
+      until('failed over', async () => {
+        const seen = await views('port')
+        return (
+          seen.every((port) => port !== `${from.port}` && port === seen[0]) &&
+          (await isPrimary(await primary()))
+        )
       }),
-    async failedOver(from) {
-      await until('failed over', async () => {
-        const now = await primary()
-        return now !== from && (await isPrimary(now))
-      })
-    },
     healed: () => until('healed', isHealed),
     async stop() {
       close()

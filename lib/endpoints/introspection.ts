@@ -37,9 +37,10 @@ export function introspectionEndpoint({
         })
       }
       const found = await findToken(parameters.require('token'))
-      const told = found && describe(found, client)
+      const live = found?.kind === 'ended' ? undefined : found
+      const told = live && describe(live, client)
       // RFC 7662 §2.2: nothing but `active`, so that the cause stays unknown.
-      return { status: 200, body: told && (await isGood(found, client)) ? told : { active: false } }
+      return { status: 200, body: told && (await isGood(live, client)) ? told : { active: false } }
     },
   }
 

@@ -31,7 +31,10 @@ export function revocationEndpoint({
 
       // RFC 7009 §2.2: an invalid token is answered like a revoked one, since there is nothing left to do. Another
       // client's token stays, and the answer does not tell that it exists.
-      if (found && belongsTo(found.stored, client) && (await store.revoke(found.stored.key))) {
+      if (found?.kind === 'ended') {
+        // The first attempt may have got 503, because a store that waits for its replicas waited in vain.
+        await store.revoke(found.key)
+      } else if (found && belongsTo(found.stored, client) && (await store.revoke(found.stored.key))) {
         emit({
           type: 'grant.revoked',
           by: 'client',

@@ -1,5 +1,5 @@
 // What a token that comes back is, whatever its kind: for revocation and introspection.
-import type { TokenStore } from '../stores/token-store'
+import type { GrantKey, TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
 import { grantKey, type Links } from '../tokens/link'
 import type { SigningKeys } from '../tokens/signing-keys'
@@ -13,11 +13,17 @@ export type FoundToken = FoundGrant &
     | { readonly kind: 'refresh_token'; readonly redeemable: boolean; readonly expiresIn: number }
   )
 
+/** A token that this server made, whose grant is no more. */
+export interface EndedToken {
+  readonly kind: 'ended'
+  readonly key: GrantKey
+}
+
 /**
- * The token and its grant; `undefined` when this server did not make it, or its grant is no more. A hint would save
- * nothing: the two kinds are told apart by their form (RFC 7009 §2.1).
+ * The token and its grant; `undefined` when this server did not make it. A hint would save nothing: the two kinds are
+ * told apart by their form (RFC 7009 §2.1).
  */
-export type FindToken = (token: string) => Promise<FoundToken | undefined>
+export type FindToken = (token: string) => Promise<FoundToken | EndedToken | undefined>
 
 export function createFindToken(services: {
   issuer: string
@@ -37,8 +43,9 @@ export function createFindToken(services: {
       ? undefined
       : verifyAccessToken(token, keys, { issuer, now: Math.floor(now() / 1000) })
     const key = link ? grantKey(link.grantId) : claims?.grant_id
-    const stored = key === undefined ? undefined : await store.find(key)
-    if (!stored) return undefined
+    if (key === undefined) return undefined
+    const stored = await store.find(key)
+    if (!stored) return { kind: 'ended', key }
     const grant = codec.decode(stored)
     if (claims) {
       // The store's record is the truth of whose grant it is.

@@ -69,8 +69,11 @@ export function createUserGrants(services: {
 
     async revoke(subject, id) {
       // Asked by subject as well, so that a page cannot be made to end somebody else's grant.
-      const stored = isGrantKey(id) ? await store.find(id) : undefined
-      if (!stored || stored.subject !== subjectKey(issuer, subject)) return false
+      if (!isGrantKey(id)) return false
+      const stored = await store.find(id)
+      // The first attempt may have got 503, because a store that waits for its replicas waited in vain.
+      if (!stored) return store.revoke(id)
+      if (stored.subject !== subjectKey(issuer, subject)) return false
       const revoked = await store.revoke(id)
       if (revoked)
         emit({ type: 'grant.revoked', by: 'host', subject, clientId: stored.client, grant: id, count: 1 })

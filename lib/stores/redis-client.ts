@@ -16,7 +16,7 @@ export interface RedisAddress {
 
 const backOff = (attempt: number) => Math.min(50 * 2 ** (attempt - 1), 500)
 
-const DEFAULTS: RedisOptions = {
+const DEFAULTS = {
   // Within two seconds of its return, Redis is in use again.
   connectTimeout: 1500,
   maxLoadingRetryTime: 500,
@@ -28,7 +28,7 @@ const DEFAULTS: RedisOptions = {
   // through it must hear of the new one from the sentinels.
   failoverDetector: true,
   disconnectTimeout: 100,
-}
+} satisfies RedisOptions
 
 /** Whatever the host says: a command that cannot be sent, or loses its answer, is the caller's to judge. */
 const SETTLED = {
@@ -58,7 +58,9 @@ export const USED_ONCE = {
 
 export function openRedis({ url, options, cluster }: RedisAddress): Redis | Cluster {
   if (cluster) return openCluster(cluster, options)
-  const settings = { host: '127.0.0.1', ...DEFAULTS, ...options, ...SETTLED }
+  // For each sentinel in turn, of which some may be gone together with the primary.
+  const connectTimeout = options?.sentinels ? 500 : DEFAULTS.connectTimeout
+  const settings = { host: '127.0.0.1', ...DEFAULTS, connectTimeout, ...options, ...SETTLED }
   return url === undefined ? new Redis(settings) : new Redis(url, settings)
 }
 

@@ -44,6 +44,9 @@ interface Node {
   readonly port: number
 }
 
+/** Milliseconds within which a connection is made, though a sentinel or two do not answer. */
+const READY_WITHIN = 1500
+
 /** Milliseconds after which a write that had to queue is not begun any more: its caller gives up soon. */
 const BEGUN_WITHIN = 500
 
@@ -130,14 +133,26 @@ function openLane(
 
   redis.on('error', () => {}) // the writes that fail for it reject
   redis.once('end', retire)
-  const ready = withDeadline(BEGUN_WITHIN / 1000, 'Redis', redis.connect())
+  const ready = begin()
   ready.catch(retire)
 
-  /** Nothing new comes here. The next write looks for the primary again. */
+  /** Where replicas are missing nothing is written, so that no code is spent for an answer of 503. */
+  async function begin(): Promise<void> {
+    await withDeadline(READY_WITHIN / 1000, 'Redis', redis.connect())
+    refuseTooFew(await redis.wait(count, timeout))
+  }
+
+  function refuseTooFew(confirmed: number | string): void {
+    if (Number(confirmed) >= count) return
+    throw new Error(`${confirmed} of ${count} replicas confirmed a write within ${timeout} ms.`)
+  }
+
+  /** Nothing new comes here. The next write looks for the primary, and for its replicas, again. */
   function retire(): void {
-    if (!retired) onRetired()
+    if (retired) return
     retired = true
-    if (!working) redis.disconnect()
+    onRetired()
+    redis.disconnect()
   }
 
   async function work(): Promise<void> {
@@ -145,10 +160,10 @@ function openLane(
       await ready
       while (queue.length > 0) await commit(queue.splice(0).filter(isInTime))
     } catch (error) {
+      retire()
       for (const write of queue.splice(0)) write.reject(error)
     }
     working = undefined
-    if (retired) redis.disconnect()
   }
 
   function isInTime({ since, reject }: Write): boolean {
@@ -161,23 +176,18 @@ function openLane(
     if (writes.length === 0) return
     // No `await` in between: WAIT speaks for what was written before it.
     const sent = writes.map(({ send }) => send(redis))
-    const [confirmed, ...replies] = await Promise.allSettled([redis.wait(count, timeout), ...sent])
-    const failure = failureOf(confirmed)
+    const waited = redis.wait(count, timeout).then(refuseTooFew)
+    const [confirmed, ...replies] = await Promise.allSettled([waited, ...sent])
     writes.forEach(({ resolve, reject }, i) => {
       const reply = replies[i] as PromiseSettledResult<unknown>
       if (reply.status === 'rejected') reject(reply.reason)
-      else if (failure) reject(failure)
+      else if (confirmed.status === 'rejected') reject(confirmed.reason)
       else resolve(reply.value)
     })
-    // It may be the primary no longer.
-    if (failure || replies.some((reply) => reply.status === 'rejected' && isReadOnly(reply.reason))) retire()
-  }
-
-  function failureOf(confirmed: PromiseSettledResult<unknown>): unknown {
-    if (confirmed.status === 'rejected') return confirmed.reason
-    const replicas = Number(confirmed.value)
-    if (replicas >= count) return undefined
-    return new Error(`${replicas} of ${count} replicas confirmed a write within ${timeout} ms.`)
+    if (confirmed.status === 'rejected') throw confirmed.reason
+    // It is the primary no longer.
+    for (const reply of replies)
+      if (reply.status === 'rejected' && isReadOnly(reply.reason)) throw reply.reason
   }
 
   return {

@@ -1,0 +1,132 @@
+// Slots of a cluster move to and fro under load, key by key as `redis-cli --cluster reshard` does it. Nodes answer with
+// MOVED and ASK, and with TRYAGAIN where a user's grant is here and the index there: the callers notice nothing.
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { redisStore, type TokenStore, type WaitForReplicas } from '../../lib'
+import { type RedisCluster, startCluster } from '../support/redis-cluster'
+import { until } from '../support/redis-server'
+
+/** All users of these tests are in a few slots, so that each move is in the way of many. */
+const PARTITIONS = ['0000', '4b1d', '9c2e', 'ffff']
+
+/** Each a call every 100 ms: 300 each second. */
+const WORKERS = 30
+const EVERY = 100
+
+/** Milliseconds: a router gives up after 700. */
+const ANSWERED_WITHIN = 700
+
+let cluster: RedisCluster
+beforeAll(async () => {
+  cluster = await startCluster()
+})
+afterAll(() => cluster.stop())
+
+const randomId = () => randomBytes(32).toString('base64url').slice(0, 22)
+
+/** A life of a grant, and of a short-lived key: each call is checked against what it must answer. */
+async function* live(store: TokenStore, partition: string): AsyncGenerator<void> {
+  const [key, subject] = [`${partition}.${randomId()}`, `${partition}.${randomId()}`]
+  const grant = { key, subject, client: 'client', data: 'data', link: 0, expiresIn: 60, endsIn: 60 }
+  const move = (to: number) => ({ op: randomId(), to, expiresIn: 60 })
+  yield await store.insert(grant)
+  yield expect(await store.find(key)).toMatchObject({ link: 0 })
+  yield expect(await store.advance(key, 0, move(1))).toBe(true)
+  yield expect(await store.advance(key, 0, move(1))).toBe(false)
+  yield expect(await store.advance(key, 1, move(2))).toBe(true)
+  yield expect((await store.list(subject)).grants).toMatchObject([{ key, link: 2 }])
+  yield expect(await store.put(key, 'value', 60)).toBe(true)
+  yield expect(await store.take(key)).toBe('value')
+  yield await store.insert({ ...grant, key: `${partition}.${randomId()}` })
+  yield expect(await store.revoke(key)).toBe(true)
+  yield expect(await store.find(key)).toBeUndefined()
+  yield expect(await store.revokeAll(subject)).toBe(1)
+}
+
+function startLoad(store: TokenStore) {
+  const failures: unknown[] = []
+  let [calls, slowest, stopping] = [0, 0, false]
+  const workers = Array.from({ length: WORKERS }, async (_, i) => {
+    await delay((i * EVERY) / WORKERS)
+    while (!stopping) {
+      const life = live(store, PARTITIONS[i % PARTITIONS.length] as string)
+      for (let done: boolean | undefined; !done; calls++) {
+        const began = performance.now()
+        try {
+          done = (await life.next()).done
+        } catch (error) {
+          failures.push(error)
+          done = true
+        }
+        const took = performance.now() - began
+        slowest = Math.max(slowest, took)
+        await delay(Math.max(0, EVERY - took))
+      }
+    }
+  })
+  return {
+    async stop() {
+      stopping = true
+      await Promise.all(workers)
+      return { failures, slowest, calls }
+    },
+  }
+}
+
+const BOTH_WAYS: [string, WaitForReplicas | undefined][] = [
+  ['without waiting', undefined],
+  ['waiting for the replica', { count: 1, timeoutSeconds: 0.6 }],
+]
+
+test.each(BOTH_WAYS)(
+  'slots move to and fro at 300 calls each second, and nobody notices (%s)',
+  async (_, waitForReplicas) => {
+    const store = redisStore({ cluster: { nodes: cluster.nodes.slice(0, 2) }, waitForReplicas })
+    await cluster.errors()
+    const load = startLoad(store)
+    try {
+      await delay(500)
+      for (let round = 0; round < 2; round++) {
+        for (const partition of PARTITIONS) {
+          const slot = await cluster.slotOf(`oauth:{${partition}}`)
+          const move = await cluster.beginMove(slot)
+          await delay(30)
+          await cluster.moveKeys(slot, move, { atATime: 1, pause: 3 })
+          await delay(30)
+          await cluster.endMove(slot, move)
+          await delay(30)
+        }
+      }
+    } finally {
+      const { failures, slowest, calls } = await load.stop()
+      await store.close()
+      expect(failures).toEqual([])
+      expect(slowest).toBeLessThan(ANSWERED_WITHIN)
+      expect(calls).toBeGreaterThan(300)
+    }
+    // All of it was seen, or this proves nothing.
+    const seen = await cluster.errors()
+    for (const word of ['MOVED', 'ASK', 'TRYAGAIN']) expect(seen).toContain(word)
+  },
+)
+
+test.each(BOTH_WAYS)(
+  'what is half moved is waited for: a grant is there, its index here (%s)',
+  async (_, waitForReplicas) => {
+    const store = redisStore({ cluster: { nodes: cluster.nodes }, waitForReplicas })
+    const [key, subject] = [`1234.${randomId()}`, `1234.${randomId()}`]
+    await store.insert({ key, subject, client: 'client', data: 'data', link: 0, expiresIn: 60, endsIn: 60 })
+
+    const slot = await cluster.slotOf('{1234}')
+    const move = await cluster.beginMove(slot)
+    await cluster.errors()
+    await cluster.moveKey(`oauth:{1234}${key.slice(5)}`, move)
+    const revoked = store.revoke(key)
+    await until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN'))
+    await cluster.moveKeys(slot, move)
+    await cluster.endMove(slot, move)
+    expect(await revoked).toBe(true)
+    expect((await store.list(subject)).grants).toEqual([])
+    await store.close()
+  },
+)

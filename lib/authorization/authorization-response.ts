@@ -66,8 +66,9 @@ export function createRespondTo(services: {
   /** JARM §2.1. */
   function signed(client: Client, parameters: Readonly<Record<string, string>>): Promise<string> {
     const { client_id, authorization_signed_response_alg: alg } = client
-    const exp = Math.floor(now() / 1000) + SIGNED_RESPONSE_SECONDS
-    return signJwt('JWT', { ...parameters, aud: client_id, exp }, alg)
+    const iat = Math.floor(now() / 1000)
+    const exp = iat + SIGNED_RESPONSE_SECONDS
+    return signJwt('JWT', { ...parameters, aud: client_id, iat, exp }, alg)
   }
 }
 

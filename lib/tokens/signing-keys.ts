@@ -1,7 +1,7 @@
 // Keys that sign tokens. Parsed once; the algorithm follows from the key; one of them may live in a KMS.
 import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from 'node:crypto'
-import jwt from 'jsonwebtoken'
 import { ConfigError } from '../errors'
+import { createSign } from './jws'
 
 /** JWS algorithms that the library makes and verifies (RFC 7518 §3.1). */
 export type SigningAlgorithm =
@@ -108,12 +108,7 @@ function parseKey(input: SigningKeyInput, option: string): SigningKey {
 }
 
 function createSigner(key: KeyObject, alg: SigningAlgorithm, kid: string, publicJwk: JsonWebKey): Signer {
-  return {
-    alg,
-    kid,
-    publicJwk,
-    sign: async (typ, claims) => jwt.sign(claims, key, { algorithm: alg, header: { alg, typ, kid } }),
-  }
+  return { alg, kid, publicJwk, sign: createSign(key, alg, kid) }
 }
 
 function parseSigner(signer: Signer, option: string): SigningKey {

@@ -56,7 +56,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
     let clientId: string | undefined
     const identify = async (id: string) => {
       clientId = id
-      await limits.byClient.check(req, res, id)
+      await limits.byClient.check(req, id)
     }
     try {
       endpoint.prepare?.(res)
@@ -66,12 +66,12 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (!endpoint.methods.some((method) => method === req.method)) {
         return respond(res, { status: 405, headers: { Allow: allowed }, body: METHOD_NOT_ALLOWED })
       }
-      await limits.byAddress.check(req, res)
+      await limits.byAddress.check(req)
       const query = queryOf(req)
       const formless = req.method !== 'POST' || (endpoint.formless === true && isWithoutBody(req))
       const form = formless ? undefined : await readForm(req)
       // Again, or many connections that hold their bodies back would all have been let in.
-      if (form) await limits.byAddress.check(req, res)
+      if (form) await limits.byAddress.check(req)
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {

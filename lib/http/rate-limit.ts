@@ -1,12 +1,10 @@
-// express-rate-limit in front of the endpoints. It counts failures, not successes: a busy client is no attacker.
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Request, Response } from 'express'
+// A limit in front of the endpoints, with the stores of express-rate-limit. It counts failures, not successes: a busy client is no attacker.
+import type { IncomingMessage } from 'node:http'
 import {
   type ClientRateLimitInfo,
   ipKeyGenerator,
   MemoryStore,
   type Options,
-  rateLimit,
   type Store,
 } from 'express-rate-limit'
 import { withDeadline } from '../deadline'
@@ -28,7 +26,7 @@ export interface RateLimitOptions {
 /** Lets a request pass or refuses it, and learns how it ended. */
 export interface FailureLimiter {
   /** @throws {OAuthError} 429 with `Retry-After`: never 401, which would tell a client that its secret is wrong. */
-  check(req: IncomingMessage, res: ServerResponse, clientId?: string): Promise<void>
+  check(req: IncomingMessage, clientId?: string): Promise<void>
   countFailure(req: IncomingMessage, clientId?: string): void
   close(): void
 }
@@ -56,38 +54,21 @@ export function createRateLimits(options: RateLimitOptions | false | undefined, 
   } = options ?? {}
   const pause: Pause = { until: 0 }
   const limiter = (name: 'address' | 'client', limit: number) =>
-    createLimiter(windowSeconds, limit, new FailureStore(store(name), pause, emit))
+    createLimiter(windowSeconds, limit, new Failures(store(name), windowSeconds, limit, pause, emit))
   return {
     byAddress: limiter('address', failuresPerAddress),
     byClient: limiter('client', failuresPerClient),
   }
 }
 
-function createLimiter(windowSeconds: number, limit: number, store: FailureStore): FailureLimiter {
-  const limiter = rateLimit({
-    windowMs: windowSeconds * 1000,
-    limit,
-    store,
-    keyGenerator: (req) => (req as unknown as Limited).key,
-    handler: (req, _res, next) =>
-      next(refused((req as unknown as Limited).rateLimit.resetTime, windowSeconds)),
-    legacyHeaders: false,
-    standardHeaders: false,
-    // Its checks read `req.ip` and `req.app`, which only Express sets; the key is ours.
-    validate: false,
-  })
-
+function createLimiter(windowSeconds: number, limit: number, failures: Failures): FailureLimiter {
   return {
-    check: (req, res, clientId) =>
-      new Promise((resolve, reject) => {
-        // All that express-rate-limit reads of a request is what `keyGenerator` and `handler` above read.
-        const limited = { key: keyOf(req, clientId) } as unknown as Request
-        limiter(limited, res as Response, (error?: unknown) =>
-          error === undefined ? resolve() : reject(error),
-        )
-      }),
-    countFailure: (req, clientId) => store.count(keyOf(req, clientId)),
-    close: () => store.shutdown(),
+    async check(req, clientId) {
+      const seen = await failures.seen(keyOf(req, clientId))
+      if (seen && seen.totalHits >= limit) throw refused(seen.resetTime, windowSeconds)
+    },
+    countFailure: (req, clientId) => failures.count(keyOf(req, clientId)),
+    close: () => failures.close(),
   }
 }
 
@@ -96,15 +77,10 @@ interface Pause {
   until: number
 }
 
-interface Limited {
-  readonly key: string
-  readonly rateLimit: { readonly resetTime: Date | undefined }
-}
-
 /** Express knows the address behind trusted proxies (`trust proxy`); without Express it is the peer's. */
 function keyOf(req: IncomingMessage, clientId: string | undefined): string {
   const address = (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
-  const network = ipKeyGenerator(address, 56)
+  const network = address.includes(':') ? ipKeyGenerator(address, 56) : address
   return clientId === undefined ? network : `${network} ${clientId}`
 }
 
@@ -118,17 +94,19 @@ function refused(resetTime: Date | undefined, windowSeconds: number): OAuthError
 }
 
 /**
- * express-rate-limit counts each request when it comes and takes the successes back when they end, so that many at
- * once would look like many failures. Here a request only looks, and a failure is counted when it is known to be one.
- * A store that is down lets requests pass: it guards the door, it is not the door.
+ * The middleware of express-rate-limit counts each request when it comes and takes the successes back when they end, so
+ * that many at once would look like many failures. Here a request only looks, and a failure is counted when it is known
+ * to be one. A store that is down lets requests pass: it guards the door, it is not the door.
  */
-class FailureStore implements Store {
+class Failures {
   constructor(
-    private readonly counts: Store,
+    private readonly store: Store,
+    windowSeconds: number,
+    limit: number,
     private readonly pause: Pause,
     private readonly emit: OnEvent,
   ) {
-    if (typeof counts?.get !== 'function') {
+    if (typeof store?.get !== 'function') {
       throw new ConfigError(
         'rate_limit_store_without_get',
         'rateLimit.store',
@@ -136,32 +114,25 @@ class FailureStore implements Store {
         'Use a store of express-rate-limit that has it; its own memory store and rate-limit-redis do.',
       )
     }
+    // Of all its options these two are what a store may need.
+    store.init?.({ windowMs: windowSeconds * 1000, limit } as Options)
   }
 
-  init(options: Options): void {
-    this.counts.init?.(options)
-  }
-
-  async increment(key: string): Promise<ClientRateLimitInfo> {
-    const seen = await this.guard(async () => this.counts.get?.(key))
-    return { totalHits: (seen?.totalHits ?? 0) + 1, resetTime: seen?.resetTime }
-  }
-
-  decrement(): void {}
-
-  resetKey(key: string): void | Promise<void> {
-    return this.counts.resetKey(key)
+  seen(key: string): Promise<ClientRateLimitInfo | undefined> {
+    return this.guard(async () => this.store.get?.(key))
   }
 
   count(key: string): void {
-    void this.guard(async () => this.counts.increment(key))
+    void this.guard(async () => this.store.increment(key))
   }
 
-  shutdown(): void {
-    this.counts.shutdown?.()
+  close(): void {
+    this.store.shutdown?.()
   }
 
   private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
+    // One that keeps its counts in this process cannot hang.
+    if (this.store.localKeys) return operation()
     if (performance.now() < this.pause.until) return undefined
     try {
       return await withDeadline(TIMEOUT_SECONDS, 'The rate-limit store', operation())

@@ -16,6 +16,15 @@ export function withDeadline<T>(seconds: number, operation: string, begun: Promi
       () => setImmediate(() => reject(new DeadlineError(`${operation} did not answer within ${seconds} s.`))),
       Math.min(seconds * 1000, LONGEST),
     )
-    begun.then(resolve, reject).finally(() => clearTimeout(timer))
+    begun.then(
+      (result) => {
+        clearTimeout(timer)
+        resolve(result)
+      },
+      (cause) => {
+        clearTimeout(timer)
+        reject(cause)
+      },
+    )
   })
 }

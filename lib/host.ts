@@ -18,10 +18,19 @@ const REASONS = {
 
 type Operation = keyof typeof REASONS
 
-/** @throws {OAuthError} 503 when the function throws, or does not answer in time. */
-export async function askHost<T>(operation: Operation, emit: OnEvent, ask: () => T | Promise<T>): Promise<T> {
+/**
+ * The host's answer, as `read` makes something of it.
+ *
+ * @throws {OAuthError} 503 when either throws, or the host does not answer in time.
+ */
+export async function askHost<A, T = A>(
+  operation: Operation,
+  emit: OnEvent,
+  ask: () => A | Promise<A>,
+  read: (answer: A) => T = (answer) => answer as unknown as T,
+): Promise<T> {
   try {
-    return await withDeadline(SECONDS, operation, Promise.resolve(ask()))
+    return read(await inSeconds(operation, ask()))
   } catch (cause) {
     throw trouble(operation, emit, cause)
   }
@@ -30,10 +39,16 @@ export async function askHost<T>(operation: Operation, emit: OnEvent, ask: () =>
 /** The same for what says by its errors how a request is to be answered: they are passed on. */
 export async function inTime<T>(operation: Operation, emit: OnEvent, ask: () => T | Promise<T>): Promise<T> {
   try {
-    return await withDeadline(SECONDS, operation, Promise.resolve(ask()))
+    return await inSeconds(operation, ask())
   } catch (cause) {
     throw cause instanceof DeadlineError ? trouble(operation, emit, cause) : cause
   }
+}
+
+/** What is answered already needs no deadline. */
+function inSeconds<T>(operation: Operation, answer: T | Promise<T>): T | Promise<T> {
+  const isPending = typeof (answer as PromiseLike<T> | undefined)?.then === 'function'
+  return isPending ? withDeadline(SECONDS, operation, Promise.resolve(answer)) : answer
 }
 
 function trouble(operation: Operation, emit: OnEvent, cause: unknown): OAuthError {

@@ -15,13 +15,17 @@ export function createFindClient(
   }
   return async (clientId) => {
     if (!isClientId(clientId)) return undefined
-    return askHost('clients', emit, async () => {
-      const found = await clients(clientId)
-      if (!found || found.client_id !== clientId) return undefined
-      const client = withoutNulls(found)
-      checkClient(client, `clients(${JSON.stringify(clientId)})`, rules)
-      return client
-    })
+    return askHost(
+      'clients',
+      emit,
+      () => clients(clientId),
+      (found) => {
+        if (!found || found.client_id !== clientId) return undefined
+        const client = withoutNulls(found)
+        checkClient(client, `clients(${JSON.stringify(clientId)})`, rules)
+        return client
+      },
+    )
   }
 }
 

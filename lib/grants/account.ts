@@ -88,13 +88,17 @@ export function createAccountFor(
   }
 
   function ask(...question: Parameters<FindAccount>): Promise<Account | undefined> {
-    return askHost('findAccount', emit, async () => {
-      const account = await findAccount(...question)
-      if (account?.notBefore !== undefined && !(account.notBefore instanceof Date)) {
-        throw new TypeError('findAccount: notBefore is not a Date.')
-      }
-      return account
-    })
+    return askHost(
+      'findAccount',
+      emit,
+      () => findAccount(...question),
+      (account) => {
+        if (account?.notBefore !== undefined && !(account.notBefore instanceof Date)) {
+          throw new TypeError('findAccount: notBefore is not a Date.')
+        }
+        return account
+      },
+    )
   }
 }
 

@@ -19,11 +19,17 @@ const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 export function createSignJwt(keys: SigningKeys, emit: OnEvent): SignJwt {
   return (typ, claims, alg) =>
-    askHost('sign', emit, async () => {
-      const signer = keys.signer(alg)
-      if (!signer) throw new Error(`No signing key makes ${alg}.`)
-      const jws = await signer.sign(typ, claims)
-      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
-      return jws
-    })
+    askHost(
+      'sign',
+      emit,
+      () => {
+        const signer = keys.signer(alg)
+        if (!signer) throw new Error(`No signing key makes ${alg}.`)
+        return signer.sign(typ, claims)
+      },
+      (jws) => {
+        if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
+        return jws
+      },
+    )
 }

@@ -25,7 +25,7 @@ export interface Signer {
   /** The public half, as it is published at `jwks_uri`. */
   readonly publicJwk: JsonWebKey
   /** The compact JWS of these claims, with `alg`, `kid` and this `typ` in its header (RFC 7515 §3.1). */
-  sign(typ: string, claims: Readonly<Record<string, unknown>>): Promise<string>
+  sign(typ: string, claims: Readonly<Record<string, unknown>>): string | Promise<string>
 }
 
 /** A key in any form; `alg` and `kid` where they shall not follow from the key. */

@@ -8,20 +8,24 @@ export interface Answer {
   readonly body?: object | string | undefined
 }
 
-/** RFC 6749 §5.1: nothing of ours is kept by a cache, but where an endpoint says so itself. */
-const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
-
-export function respond(res: ServerResponse, { status, headers, body }: Answer): void {
+export function respond(res: ServerResponse, { status, headers = {}, body }: Answer): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
-  res.writeHead(status, {
-    ...(headers?.['Cache-Control'] === undefined && NO_STORE),
-    ...(body !== undefined && {
-      'Content-Type':
-        typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8',
-      'X-Content-Type-Options': 'nosniff',
-    }),
-    ...(status !== 204 && { 'Content-Length': Buffer.byteLength(text) }),
-    ...headers,
-  })
-  res.end(text)
+  const length = Buffer.byteLength(text)
+
+  // RFC 6749 §5.1: nothing of ours is kept by a cache, but where an endpoint says so itself.
+  if (headers['Cache-Control'] === undefined) {
+    res.setHeader('Cache-Control', 'no-store')
+    res.setHeader('Pragma', 'no-cache')
+  }
+  if (body !== undefined) {
+    const type = typeof body === 'string' ? 'text/html' : 'application/json'
+    res.setHeader('Content-Type', `${type}; charset=utf-8`)
+    res.setHeader('X-Content-Type-Options', 'nosniff')
+  }
+  if (status !== 204) res.setHeader('Content-Length', length)
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+
+  res.writeHead(status)
+  // Where all is ASCII, these are the same bytes as those of UTF-8, and written faster.
+  res.end(text, length === text.length ? 'latin1' : 'utf8')
 }

@@ -9,6 +9,7 @@ import { Cluster, Redis } from 'ioredis'
 import { type RedisStoreOptions, redisStore } from '../../lib/stores/redis'
 import type { GrantMove, GrantRecord, TokenStore } from '../../lib/stores/token-store'
 import { storeContract } from '../../lib/testing'
+import { anOrdinaryGrant } from '../support/ordinary-grant'
 import { type RedisServer, startRedis } from '../support/redis-server'
 
 let server: RedisServer
@@ -459,3 +460,69 @@ async function eventually<T>(check: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+describe('with 100,000 grants of others', () => {
+  const GRANTS = 100_000
+  const commands = async () => {
+    const lines = (await redis.info('commandstats')).matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)
+    return new Map(Array.from(lines, ([, name, calls]) => [name as string, Number(calls)]))
+  }
+
+  /** What Redis did for it, by the name of the command. */
+  async function costOf(work: () => Promise<unknown>): Promise<Record<string, number>> {
+    const before = await commands()
+    await work()
+    const after = [...(await commands())].map(([name, calls]) => [name, calls - (before.get(name) ?? 0)])
+    return Object.fromEntries(after.filter(([name, calls]) => calls !== 0 && name !== 'info'))
+  }
+
+  test('listing and ending those of one user costs what that user has; a grant takes less than 700 bytes', async () => {
+    await redis.flushall()
+    const store = aStore()
+    const sample = await anOrdinaryGrant()
+    const insertFor = (subject: string, said: Partial<GrantRecord> = {}) =>
+      store.insert({ ...sample, subject, key: `${subject.slice(0, 4)}.${aGrant().key.slice(5)}`, ...said })
+
+    /** Of a user with so many grants, and of this client among them two. */
+    async function costs(grants: number) {
+      const subject = aGrant().subject
+      for (let i = 0; i < grants; i++)
+        await insertFor(subject, { client: i < 2 ? 'this' : 'another', data: `${i}` })
+      await store.list(subject)
+      return {
+        list: await costOf(() => store.list(subject)),
+        revokeForClient: await costOf(() => store.revokeAll(subject, { client: 'this' })),
+        revokeAll: await costOf(() => store.revokeAll(subject)),
+      }
+    }
+    await costs(1) // the scripts are known from now on
+    const alone = { three: await costs(3), six: await costs(6) }
+
+    const memory = async () => Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
+    async function bytesOf(grantsOfEach: number): Promise<number> {
+      await redis.flushall('SYNC')
+      const before = await memory()
+      for (let i = 0; i < GRANTS; i += 1000) {
+        const users = Array.from({ length: 1000 / grantsOfEach }, () => aGrant().subject)
+        await Promise.all(
+          users.flatMap((user) => Array.from({ length: grantsOfEach }, () => insertFor(user))),
+        )
+      }
+      return Math.round(((await memory()) - before) / GRANTS)
+    }
+    const [amongTen, only] = [await bytesOf(10), await bytesOf(1)]
+    process.stdout.write(
+      `Redis: ${only} bytes for a grant whose data has ${sample.data.length}, the only one of its user; ${amongTen} where the user has ten\n`,
+    )
+    expect(only).toBeLessThan(700)
+
+    expect({ three: await costs(3), six: await costs(6) }).toEqual(alone)
+    const find = (grants: number) => ({ get: grants, time: grants })
+    const page = { zcount: 1, zrangebyscore: 1 }
+    expect(alone.six).toEqual({
+      list: { evalsha: 1 + 6, ...page, ...find(6) },
+      revokeForClient: { evalsha: 1 + 2 + 2, ...page, ...find(2), zrem: 2, del: 2 },
+      revokeAll: { evalsha: 1 + 4, ...page, zrem: 4, del: 4 },
+    })
+  }, 60_000)
+})

@@ -1,5 +1,5 @@
 // The two errors of the library: one for the wire, one for whoever wrote the options.
-import type { AuthorizationResponse } from './authorization/authorization-response'
+import type { AuthorizationResponse } from './http/respond'
 
 /**
  * Codes of RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1, RFC 8707 §2, RFC 9101 §7 and OpenID Connect Core

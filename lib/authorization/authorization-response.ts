@@ -1,9 +1,8 @@
 // The answer to an authorization request, in the mode that the client asked for: by redirect (RFC 6749 §4.1.2), by a
 // form that the browser posts (OAuth 2.0 Form Post Response Mode §2), and either of them signed (JARM §2.3).
-import type { ServerResponse } from 'node:http'
 import type { Client } from '../clients/client'
 import type { OAuthError } from '../errors'
-import { type Answer, respond } from '../http/respond'
+import { type Answer, type AuthorizationResponse, respond } from '../http/respond'
 import type { SignJwt } from '../tokens/sign-jwt'
 import { FORM_POST_POLICY, formPostPage } from './form-post-page'
 import type { Visits } from './visits'
@@ -20,14 +19,6 @@ export interface ResponseTarget {
   readonly responseMode: ResponseMode
   /** Where the request is answered; `undefined` where it could not be read. */
   readonly returnTo?: string | undefined
-}
-
-/** An answer that is ready to be sent. */
-export interface AuthorizationResponse extends Answer {
-  /** Where to send the browser, with status 303; `undefined` where the client wants a form posted. */
-  readonly redirectTo: string | undefined
-  /** Answers the browser. Works with what node:http has. */
-  send(res: ServerResponse): void
 }
 
 export type RespondTo = (

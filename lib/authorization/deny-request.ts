@@ -1,8 +1,9 @@
 // The other end of an authorization: the user, or the host for the user, said no (RFC 6749 §4.1.2.1).
 import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
+import type { AuthorizationResponse } from '../http/respond'
 import type { AuthorizationRequest } from './authorization-request'
-import { type AuthorizationResponse, errorParameters, type RespondTo } from './authorization-response'
+import { errorParameters, type RespondTo } from './authorization-response'
 import type { PushedRequests } from './pushed-requests'
 
 /** Why there is no code (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6). */

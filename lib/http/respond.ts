@@ -8,6 +8,14 @@ export interface Answer {
   readonly body?: object | string | undefined
 }
 
+/** The answer to an authorization request, ready to be sent. */
+export interface AuthorizationResponse extends Answer {
+  /** Where to send the browser, with status 303; `undefined` where the client wants a form posted. */
+  readonly redirectTo: string | undefined
+  /** Answers the browser. Works with what node:http has. */
+  send(res: ServerResponse): void
+}
+
 export function respond(res: ServerResponse, { status, headers = {}, body }: Answer): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
   const length = Buffer.byteLength(text)

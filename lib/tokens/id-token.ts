@@ -1,6 +1,7 @@
 // ID tokens (OpenID Connect Core §2, §3.1.3.6, §12.2).
 import { createHash } from 'node:crypto'
-import type { SigningAlgorithm, SigningKeys } from './signing-keys'
+import type { SigningAlgorithm } from './signer'
+import type { SigningKeys } from './signing-keys'
 import { verifyJwt } from './verify-jwt'
 
 /** Who authenticated, when and how. */

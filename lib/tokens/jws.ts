@@ -2,7 +2,7 @@
 import { constants, type KeyObject, sign } from 'node:crypto'
 import { promisify } from 'node:util'
 import { derToJose } from 'ecdsa-sig-formatter'
-import type { Signer, SigningAlgorithm } from './signing-keys'
+import type { Signer, SigningAlgorithm } from './signer'
 
 /** Signs by RFC 7518 §3.3 to §3.5. */
 export function createSign(key: KeyObject, alg: SigningAlgorithm, kid: string): Signer['sign'] {

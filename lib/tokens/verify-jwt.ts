@@ -2,7 +2,8 @@
 // algorithm; nothing that a header brings along is trusted.
 import type { KeyObject } from 'node:crypto'
 import jwt from 'jsonwebtoken'
-import type { SigningAlgorithm, SigningKeys } from './signing-keys'
+import type { SigningAlgorithm } from './signer'
+import type { SigningKeys } from './signing-keys'
 
 /** A key, and the algorithms for which it may be used. */
 export interface VerificationKey {

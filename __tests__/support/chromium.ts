@@ -1,8 +1,11 @@
 import { type Browser, chromium } from 'playwright-core'
 import { locate } from '../../scripts/requirements.mjs'
 
-/** The system's Chromium, headless, and quiet: it talks to nobody but the pages that a test opens. */
-export function launchChromium(): Promise<Browser> {
+/**
+ * The system's Chromium, headless, and quiet: it talks to nobody but the pages that a test opens.
+ * @param args More of its command line.
+ */
+export function launchChromium(args: readonly string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: locate('chromium'),
     headless: true,
@@ -14,6 +17,7 @@ export function launchChromium(): Promise<Browser> {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
   })
 }

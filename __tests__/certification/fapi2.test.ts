@@ -114,6 +114,10 @@ describe('FAPI 2.0 Security Profile §5.3.2.2', () => {
     { rule: 'without PKCE', changes: { code_challenge: undefined, code_challenge_method: undefined } },
     { rule: 'with plain PKCE', changes: { code_challenge: VERIFIER, code_challenge_method: 'plain' } },
     { rule: 'without redirect_uri', changes: { redirect_uri: undefined } },
+    {
+      rule: 'that is no OpenID request, without redirect_uri',
+      changes: { redirect_uri: undefined, scope: 'offline_access' },
+    },
     { rule: 'with a redirect URI that differs by one character', changes: { redirect_uri: `${CALLBACK}/` } },
     { rule: 'with a query added to it', changes: { redirect_uri: `${CALLBACK}?dummy1=lorem` } },
     { rule: 'with a request_uri', changes: { request_uri: 'urn:ietf:params:oauth:request_uri:x' } },

@@ -99,7 +99,8 @@ export async function readAuthorizationRequest(
   const asked = await rules.readAsked(received, client, since)
   const target = targetOf(asked.parameters, client)
   try {
-    if (asked.requestUri === undefined) refuseUnpushed(client, rules)
+    if (asked.requestUri === undefined && mustPush(client, rules))
+      throw invalidRequest('The request must be pushed first (RFC 9126).', 'request_not_pushed')
     return { ...target, ...(await readDetails(asked, client, rules)), requestUri: asked.requestUri }
   } catch (thrown) {
     throw await toldTo(target, asOAuthError(thrown), rules.respondTo)
@@ -116,6 +117,8 @@ export async function checkPushedRequest(
   client: Client,
   rules: AuthorizationRules,
 ): Promise<void> {
+  // FAPI 2.0 Security Profile §5.3.2.2: the redirect URI is there, though OAuth may leave it out.
+  if (mustPush(client, rules)) asked.parameters.require('redirect_uri')
   targetOf(asked.parameters, client)
   await readDetails(asked, client, rules)
 }
@@ -130,9 +133,8 @@ function targetOf(parameters: RequestParameters, client: Client): ResponseTarget
 }
 
 /** RFC 9126 §4, §6. */
-function refuseUnpushed(client: Client, { requirePushed }: AuthorizationRules): void {
-  if (requirePushed || client.require_pushed_authorization_requests)
-    throw invalidRequest('The request must be pushed first (RFC 9126).', 'request_not_pushed')
+function mustPush(client: Client, { requirePushed }: AuthorizationRules): boolean {
+  return requirePushed || client.require_pushed_authorization_requests === true
 }
 
 /** The same refusal, with the response that tells the client of it. */

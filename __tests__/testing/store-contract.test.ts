@@ -519,6 +519,14 @@ const bugs: Bug[] = [
     'a key lasts for `ttl` seconds, and can be put again',
   ],
   [
+    'whatever it does not know as a place is the beginning',
+    (store) => ({
+      list: (subject, page = {}) =>
+        store.list(subject, { ...page, after: /^\d+$/.test(page.after ?? '') ? page.after : undefined }),
+    }),
+    'after what is no `next` of a page there are no grants',
+  ],
+  [
     'take gets, then deletes',
     (store) => ({
       async take(key) {

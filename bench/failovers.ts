@@ -44,6 +44,7 @@ class Server {
   /** When the primary died; and when something was first written that was asked for since. */
   died = 0
   back = 0
+  readonly outages: number[] = []
   readonly #store: TokenStore
   #url = ''
   #http = createServer()
@@ -182,7 +183,6 @@ async function main(): Promise<void> {
     'not waiting': new Server(redis),
     'waiting for both replicas': new Server(redis, { count: 2 }),
   }
-  const outages: number[] = []
   for (const server of Object.values(servers)) await server.listen()
 
   for (let failover = 1; failover <= failovers; failover++) {
@@ -208,7 +208,8 @@ async function main(): Promise<void> {
     await Promise.all(users)
 
     for (const server of Object.values(servers)) {
-      outages.push((server.back - died) / 1000)
+      server.outages.push((server.back - died) / 1000)
+      server.outages.sort((a, b) => a - b)
       for (const { code, at } of server.redeemed) {
         if (at > died) continue
         const { status } = await persist(() => server.exchange(code))
@@ -218,17 +219,19 @@ async function main(): Promise<void> {
     process.stderr.write(`${failover}/${failovers}\n`)
   }
 
-  outages.sort((a, b) => a - b)
   const seconds = (value = 0) => value.toFixed(1)
-  console.log(`${failovers} failovers, replicas ${behind} ms behind`)
   console.log(
-    `outage: median ${seconds(outages[outages.length >> 1])} s, longest ${seconds(outages.at(-1))} s`,
+    `| ${failovers} failovers, replicas ${behind} ms behind | ${Object.keys(servers).join(' | ')} |`,
   )
-  for (const [kind, { tally }] of Object.entries(servers))
-    console.log(
-      `${kind}: ${tally.writes} writes answered, ${tally.caughtUp} of them lost and made up for, ` +
-        `${tally.redeemedTwice} codes redeemed twice, ${tally.signedOut} users signed out`,
-    )
+  console.log('|---|---|---|')
+  const print = (what: string, figure: (server: Server) => number | string) =>
+    console.log(`| ${what} | ${Object.values(servers).map(figure).join(' | ')} |`)
+  print('redemptions and rotations answered', ({ tally }) => tally.writes)
+  print('of them lost, and made up for by the next refresh', ({ tally }) => tally.caughtUp)
+  print('codes redeemed twice', ({ tally }) => tally.redeemedTwice)
+  print('users signed out', ({ tally }) => tally.signedOut)
+  print('seconds until one is answered again, median', ({ outages }) => seconds(outages[outages.length >> 1]))
+  print('longest', ({ outages }) => seconds(outages.at(-1)))
   for (const server of Object.values(servers)) await server.close()
   await redis.stop()
 }

@@ -17,15 +17,14 @@ const ANSWERED_WITHIN = 1500
 const BACK_WITHIN = 2000
 
 /** Clients of the host's own that have given up when their caller has: a code must not be spent after its 503. */
-const HOSTS_OWN_CLUSTER = { retryDelayOnFailover: 0, maxRedirections: 5 }
+const HOSTS_OWN = { maxRetriesPerRequest: 0, autoResendUnfulfilledCommands: false, socketTimeout: 1000 }
 const HOSTS_OWN_REDIS = {
+  ...HOSTS_OWN,
   enableOfflineQueue: false,
-  autoResendUnfulfilledCommands: false,
-  maxRetriesPerRequest: 0,
   retryStrategy: () => 100,
   sentinelCommandTimeout: 500,
-  failoverDetector: true,
 }
+const HOSTS_OWN_CLUSTER = { retryDelayOnFailover: 0, maxRedirections: 5, redisOptions: HOSTS_OWN }
 
 /** Refused for another reason than that the store does not answer. */
 function refusals(server: Fixture): unknown[] {
@@ -190,6 +189,26 @@ describe('sentinels', () => {
     },
   )
 
+  test('the primary is killed while a sentinel is frozen: the others are asked, and heard', async () => {
+    const [watcher, ...others] = [...redis.watchers].reverse() as [RedisServer, ...RedisServer[]]
+    const sentinels = [watcher, ...others].map(({ port }) => ({ host: '127.0.0.1', port }))
+    const server = serverOn({ options: { sentinels, name: redis.name } })
+    const code = await server.code()
+    const users = await startUsers(server)
+    await redis.replicated()
+
+    hurt = await redis.primary()
+    watcher.pause()
+    await hurt.kill()
+    try {
+      await redis.failedOver(hurt, others)
+      await expectRecovered(server, code, users)
+    } finally {
+      watcher.resume()
+      await hurt.restart()
+    }
+  })
+
   test('the primary is frozen, and replaced: every request is answered in time, and it is not believed when it is back', async () => {
     const quiet = serverOn(named())
     const { refresh_token: before } = await quiet.tokens()
@@ -303,9 +322,10 @@ describe('a cluster', () => {
     },
   )
 
-  test('a primary is frozen, and replaced: every request is answered in time', async () => {
-    const server = serverOn({ ...named(), waitForReplicas: { count: 1 } })
-    const requests = await oneOfEach(server)
+  test('a primary is frozen, and replaced: every request is answered in time, and all is well without it', async () => {
+    const server = serverOn(named())
+    const waiting = serverOn({ ...named(), waitForReplicas: { count: 1 } })
+    const requests = [...(await oneOfEach(server)), ...(await oneOfEach(waiting))]
     const code = await server.code()
     const users = await startUsers(server)
     const { slot, primary } = await primaryOf(server)
@@ -313,11 +333,13 @@ describe('a cluster', () => {
 
     hurt = primary
     primary.pause()
-    await expectAnsweredInTime(requests)
-    await failedOver(slot, primary)
-    primary.resume()
-    await redis.healed()
-    await expectRecovered(server, code, users)
+    try {
+      await expectAnsweredInTime(requests)
+      await failedOver(slot, primary)
+      await expectRecovered(server, code, users)
+    } finally {
+      primary.resume()
+    }
   })
 })
 

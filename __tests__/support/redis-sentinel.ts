@@ -3,6 +3,8 @@ import type { Redis } from 'ioredis'
 import { openAdmin, type RedisServer, startRedis, until } from './redis-server'
 
 export interface RedisSentinel {
+  /** The sentinels themselves. The first of them is who notices. */
+  readonly watchers: RedisServer[]
   /** As ioredis takes them, with `name`. */
   readonly sentinels: { host: string; port: number }[]
   readonly name: string
@@ -13,8 +15,8 @@ export interface RedisSentinel {
   ask(server: RedisServer): Redis
   /** Resolves when both replicas have all that was written until now. */
   replicated(): Promise<void>
-  /** Resolves when another server than this one is the primary, and answers as such. */
-  failedOver(from: RedisServer): Promise<void>
+  /** Resolves when another server than this one is the primary, by all sentinels or those named, and answers as such. */
+  failedOver(from: RedisServer, by?: RedisServer[]): Promise<void>
   /** Resolves when all three servers are up, and two of them follow the primary. */
   healed(): Promise<void>
   stop(): Promise<void>
@@ -30,19 +32,25 @@ export async function startSentinel(): Promise<RedisSentinel> {
   )
   const servers = [first, ...others]
 
-  const config = [
-    `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
-    `sentinel down-after-milliseconds ${NAME} 500`,
-    `sentinel failover-timeout ${NAME} 1000`,
-    `sentinel parallel-syncs ${NAME} 2`,
-  ].join('\n')
-  const watchers = await Promise.all([1, 2, 3].map(() => startRedis({ args: ['--sentinel'], config })))
+  // One of them notices before the others, and they vote for it. Three who notice at once may vote each for itself, again
+  // and again, and begin anew after some seconds.
+  const config = (downAfter: number) =>
+    [
+      `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 1`,
+      `sentinel down-after-milliseconds ${NAME} ${downAfter}`,
+      `sentinel failover-timeout ${NAME} 1000`,
+      `sentinel parallel-syncs ${NAME} 2`,
+    ].join('\n')
+  const watchers = await Promise.all(
+    [500, 2000, 2000].map((downAfter) => startRedis({ args: ['--sentinel'], config: config(downAfter) })),
+  )
 
   const { ask, close } = openAdmin()
 
   // They look at each other and at the servers every so many milliseconds. Tests have no time for the usual ones, nor for
-  // the pause of half a minute that sentinels make when the machine was too busy for them.
-  const periods = ['info-period', '200', 'ask-period', '100', 'publish-period', '100', 'ping-period', '100']
+  // the pause of half a minute that sentinels make when the machine was too busy for them. A replica whose last news is
+  // older than five pings is not promoted, and while the primary is down there are news each second only.
+  const periods = ['info-period', '200', 'ask-period', '100', 'publish-period', '100', 'ping-period', '300']
   periods.push('election-timeout', '1000', 'tilt-trigger', '10000', 'tilt-period', '1000')
   await Promise.all(watchers.map((watcher) => ask(watcher).call('SENTINEL', 'DEBUG', ...periods)))
 
@@ -61,9 +69,9 @@ export async function startSentinel(): Promise<RedisSentinel> {
     (await ask(server).info('replication')).includes('role:master')
 
   /** What each sentinel says of the primary. It changes when the failover is told to all who listen. */
-  async function views(...names: string[]): Promise<string[]> {
+  async function views(of: RedisServer[], ...names: string[]): Promise<string[]> {
     return Promise.all(
-      watchers.map(async (watcher) => {
+      of.map(async (watcher) => {
         const master = (await ask(watcher).call('SENTINEL', 'MASTER', NAME)) as string[]
         return names.map((name) => master[master.indexOf(name) + 1]).join(' ')
       }),
@@ -79,12 +87,13 @@ export async function startSentinel(): Promise<RedisSentinel> {
 
   async function isHealed(): Promise<boolean> {
     const { port } = await primary()
-    const seen = await views('port', 'num-slaves', 'num-other-sentinels', 'flags')
+    const seen = await views(watchers, 'port', 'num-slaves', 'num-other-sentinels', 'flags')
     return seen.every((view) => view === `${port} 2 2 master`) && (await isReplicated())
   }
 
   const sentinel: RedisSentinel = {
     name: NAME,
+    watchers,
     sentinels: watchers.map(({ port }) => ({ host: '127.0.0.1', port })),
     primary,
     async replicas() {
@@ -93,9 +102,9 @@ export async function startSentinel(): Promise<RedisSentinel> {
     },
     ask,
     replicated: () => until('replicated', isReplicated),
-    failedOver: (from) =>
+    failedOver: (from, by = watchers) =>
       until('failed over', async () => {
-        const seen = await views('port')
+        const seen = await views(by, 'port')
         return (
           seen.every((port) => port !== `${from.port}` && port === seen[0]) &&
           (await isPrimary(await primary()))

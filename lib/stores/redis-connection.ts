@@ -1,7 +1,7 @@
 // The way to Redis: a client of the host's own, or one that is opened here and follows the primary.
 import type { Cluster, Redis } from 'ioredis'
 import { badOptions, isReadOnly, openRedis, type RedisAddress } from './redis-client'
-import type { WaitForReplicas } from './redis-replicas'
+import { checkWaitForReplicas, type WaitForReplicas } from './redis-replicas'
 import type { ScriptName } from './redis-scripts'
 import { openSession, type RedisSession } from './redis-session'
 
@@ -31,6 +31,7 @@ export function connectRedis({
   ...address
 }: RedisConnectionOptions): RedisConnection {
   refuseTwoPlaces({ client: given, ...address })
+  if (waitForReplicas) checkWaitForReplicas(waitForReplicas)
   const open = () => {
     const session = openSession(given ?? openRedis(address), given === undefined, waitForReplicas)
     sessions.add(session)

@@ -62,14 +62,17 @@ const TRY_AGAIN_AFTER = 40
 /** How often a node of a cluster may send us elsewhere, or to come again. */
 const MOST_REDIRECTIONS = 12
 
-export function writeToReplicas(
-  client: Redis | Cluster,
-  { count, timeoutSeconds = 0.3 }: WaitForReplicas,
-): ReplicaWriter {
+export function checkWaitForReplicas({ count, timeoutSeconds = 0.3 }: WaitForReplicas): void {
   if (!Number.isInteger(count) || count < 1)
     throw badOptions('waitForReplicas.count', 'is no number of replicas.', 'Give 1 or more.')
   if (!(timeoutSeconds >= 0.001 && timeoutSeconds <= 60))
     throw badOptions('waitForReplicas.timeoutSeconds', 'is no time.', 'Give seconds, such as 0.3.')
+}
+
+export function writeToReplicas(
+  client: Redis | Cluster,
+  { count, timeoutSeconds = 0.3 }: WaitForReplicas,
+): ReplicaWriter {
   const timeout = Math.round(timeoutSeconds * 1000)
   const own = { ...USED_ONCE, socketTimeout: timeout + SILENT_AFTER }
   const lanes = new Map<string, Lane>()

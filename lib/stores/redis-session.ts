@@ -26,6 +26,7 @@ interface Client {
   quit(): Promise<unknown>
   disconnect(reconnect?: boolean): void
   info(section: string): Promise<string>
+  eval(lua: string, numberOfKeys: number, ...keysAndArguments: Arguments): Promise<unknown>
   defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
   on(event: string, listener: (error: Error) => void): unknown
   once(event: string, listener: () => void): unknown
@@ -38,6 +39,9 @@ const READY_WITHIN = 500
 
 /** Milliseconds after which a server that owes an answer is taken for dead. */
 const SILENT_AFTER = 1000
+
+/** Milliseconds after which a client that gave up tries again. */
+const RECONNECT_AFTER = 100
 
 /** Milliseconds in which `close` hopes for a goodbye. */
 const QUIT_WITHIN = 500
@@ -111,8 +115,15 @@ export function openSession(
     })
   }
 
+  // ioredis gives up for good when it hears of a failover while it asks the sentinels whom to connect to.
+  if (own) client.on('end', () => setTimeout(reconnect, RECONNECT_AFTER).unref())
+
+  function reconnect(): void {
+    if (!closing && client.status === 'end') client.connect().catch(() => {})
+  }
+
   function refuseWhenClosed(): void {
-    if (closing || client.status === 'end') throw new Error('The connection to Redis is closed.')
+    if (closing || (client.status === 'end' && !own)) throw new Error('The connection to Redis is closed.')
   }
 
   async function call<T>(send: () => Promise<T>): Promise<T> {
@@ -132,8 +143,16 @@ export function openSession(
     }
   }
 
-  const run: RedisSession['run'] = (script, keysAndArguments) =>
-    call(async () => (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments))
+  /** ioredis sends a script again that Redis has forgotten, but by its hash where another call has just sent it whole. */
+  async function send(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
+    const { lua, numberOfKeys } = SCRIPTS[script]
+    return (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments).catch((error) => {
+      if (!/^NOSCRIPT /.test(error.message)) throw error
+      return client.eval(lua, numberOfKeys, ...keysAndArguments)
+    })
+  }
+
+  const run: RedisSession['run'] = (script, keysAndArguments) => call(() => send(script, keysAndArguments))
 
   async function end(): Promise<void> {
     await replicas?.close()

@@ -521,8 +521,8 @@ const bugs: Bug[] = [
   [
     'whatever it does not know as a place is the beginning',
     (store) => ({
-      list: (subject, page = {}) =>
-        store.list(subject, { ...page, after: /^\d+$/.test(page.after ?? '') ? page.after : undefined }),
+      list: (subject, { after = '', ...page } = {}) =>
+        store.list(subject, /^\d+$/.test(after) ? { ...page, after } : page),
     }),
     'after what is no `next` of a page there are no grants',
   ],

@@ -85,7 +85,7 @@ export interface TokenRouter extends Middleware {
  */
 export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const options = resolveOptions(given)
-  const { issuer, audience, scopes } = options
+  const { issuer, audience, scopes, scopeClaims } = options
   const emit = createEmitter(options.onEvent)
   const keys = createSigningKeys(options.signingKeys)
   if (typeof options.clients !== 'function') checkSigningAlgorithms(options.clients, keys.algorithms)
@@ -96,6 +96,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const core = {
     issuer,
     audience,
+    scopeClaims,
     lifetimes: options.lifetimes,
     overlap: options.overlap,
     codeReplaySeconds: options.codeReplaySeconds,
@@ -107,7 +108,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     codec: createGrantCodec(emit),
     signJwt: createSignJwt(keys, emit),
     findClient: createFindClient(options.clients, options, emit),
-    accountFor: createAccountFor(options.findAccount, options.scopeClaims, emit),
+    accountFor: createAccountFor(options.findAccount, scopes, scopeClaims, emit),
   }
   const findToken = createFindToken({ ...core, store })
   const grants = createUserGrants({ ...core, store })

@@ -85,6 +85,8 @@ export function checkAuthorizationEndpoint(
   if (
     typeof authorizationEndpoint === 'string' &&
     URL.canParse(authorizationEndpoint) &&
+    // RFC 6749 §3.1.
+    !authorizationEndpoint.includes('#') &&
     isSecure(new URL(authorizationEndpoint))
   ) {
     return authorizationEndpoint

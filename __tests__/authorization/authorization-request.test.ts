@@ -314,6 +314,8 @@ describe('what the host is handed', () => {
       expectedSubjects: undefined,
       essentialAcr: undefined,
       claimsLocales: [],
+      requestUri: undefined,
+      asksFor: ['offline_access', 'openid'],
       display: undefined,
       claims: undefined,
       returnTo: expect.stringMatching(/^\/oauth\/authorize\?response_type=code&/),

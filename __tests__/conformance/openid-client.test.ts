@@ -114,7 +114,10 @@ describe('the whole flow', () => {
     'userinfo of the user that the ID token names (OIDC Core §5.3.4): %s',
     async (...auth) => {
       const findAccount = () => ({ claims: { email: 'alice@example.com', nickname: 'Al', name: 'Alice' } })
-      const config = await start(auth, { scopes: ['openid', 'offline_access', 'email'], findAccount })
+      const config = await start(auth, {
+        scopes: ['openid', 'offline_access', 'email', 'profile'],
+        findAccount,
+      })
       const claims = JSON.stringify({ userinfo: { nickname: null }, id_token: { name: { essential: true } } })
       const tokens = await signIn(config, { scope: 'openid email', claims })
       const { sub = '' } = tokens.claims() ?? {}

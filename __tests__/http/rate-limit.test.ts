@@ -63,8 +63,8 @@ describe('failures of an address', () => {
     expect((await at(server.post('/token', ''))).status).toBe(401)
     expect((await at(server.post('/revoke', ''))).status).toBe(401)
     expect((await at(server.post('/introspect', ''))).status).toBe(401)
-    expect((await at(server.get('/oauth/authorize'))).status).toBe(400)
     expect((await at(server.post('/token', '').type('json'))).status).toBe(400)
+    expect((await at(server.post('/par', ''))).status).toBe(401)
     for (const asked of [
       server.post('/token', ''),
       server.post('/revoke', ''),
@@ -77,6 +77,15 @@ describe('failures of an address', () => {
     const page = await at(server.authorize())
     expect([page.status, page.type, page.headers.location]).toEqual([429, 'text/html', undefined])
     expect(Number(page.headers['retry-after'])).toBeGreaterThan(50)
+  })
+
+  it('are none where there is no secret to guess: any page could make a browser fail there', async () => {
+    const server = limited({ failuresPerAddress: 1 })
+    const at = (asked: Test) => from('192.0.2.1', asked)
+    for (const query of ['', '?client_id=nobody', '?client_id=spa&redirect_uri=https://attacker.example'])
+      expect((await at(server.get(`/oauth/authorize${query}`))).status).toBe(400)
+    expect((await at(server.get('/oauth/userinfo').auth('x', { type: 'bearer' }))).status).toBe(401)
+    expectRefusal(await guess(server, '192.0.2.1'), 401, 'invalid_client')
   })
 
   it('concern no other address', async () => {

@@ -224,8 +224,8 @@ describe('a signed request', () => {
         return { error: 'access_denied' }
       },
     })
-    await authorize(on, object({ max_age: 300, claims: { userinfo: { email: { essential: true } } } }))
-    expect(seen).toMatchObject({ maxAge: 300, claims: { userinfo: ['email'] } })
+    await authorize(on, object({ max_age: 300, claims: { id_token: { sub: { value: 'alice' } } } }))
+    expect(seen).toMatchObject({ maxAge: 300, expectedSubjects: ['alice'] })
   })
 
   it('may name several resources (RFC 8707 §2)', async () => {

@@ -609,9 +609,12 @@ describe('the store', () => {
 
     const reference = requestUri.slice(PREFIX.length)
     const hash = createHash('sha256').update(`${ISSUER}\0${reference}`).digest('base64url')
-    expect(put).toEqual([{ key: `par:${hash}`, value: expect.any(String), ttl: 60 + 3600 }])
+    expect(put).toEqual([
+      { key: `par:${hash}`, value: expect.any(String), ttl: 60 + 3600 },
+      { key: `par:${hash}:open`, value: '', ttl: 60 },
+    ])
     const { parameters, ...kept } = JSON.parse(put[0]?.value as string)
-    expect(kept).toEqual({ client_id: 'post', expires: 1_800_000_060_000, signed: false })
+    expect(kept).toEqual({ client_id: 'post', signed: false })
     expect(Object.fromEntries(parameters)).toEqual({ ...PUSHED, client_id: 'post' })
   })
 
@@ -647,13 +650,10 @@ describe('the store', () => {
     ['no JSON', 'x'],
     ['null', 'null'],
     ['another shape', '{"client_id":"spa"}'],
-    [
-      'an expiry of another type',
-      JSON.stringify({ client_id: 'spa', expires: '1', signed: false, parameters: [] }),
-    ],
+    ['a flag of another type', JSON.stringify({ client_id: 'spa', signed: 1, parameters: [] })],
     [
       'a parameter of another type',
-      JSON.stringify({ client_id: 'spa', expires: 1e15, signed: false, parameters: [['scope', 1]] }),
+      JSON.stringify({ client_id: 'spa', signed: false, parameters: [['scope', 1]] }),
     ],
   ])('that answers with %s is trouble of ours: 503, and one event', async (_what, value) => {
     const server = fixture({ store: { ...memoryStore(), get: async () => value } })

@@ -2,6 +2,7 @@
 import type { FindClient } from '../clients/client'
 import { type Client, isPublic, mayRedirectTo, mayUseGrant } from '../clients/client'
 import { asOAuthError, OAuthError } from '../errors'
+import { askableClaims, claimsOfScope, type ScopeClaims } from '../grants/claims'
 import { CODE_CHALLENGE_METHOD, isCodeChallenge } from '../grants/pkce'
 import type { AllowResources } from '../grants/resources'
 import { parseScope } from '../grants/scope'
@@ -24,6 +25,7 @@ import {
 } from './authorization-response'
 import { parseClaims, type RequestedClaims } from './claims-parameter'
 import type { ReadAskedParameters } from './read-asked-parameters'
+import type { Visit } from './visits'
 
 /** A request that a client may make. What it asks for is still the user's to grant. */
 export interface AuthorizationRequest {
@@ -58,6 +60,11 @@ export interface AuthorizationRequest {
   readonly claims: RequestedClaims | undefined
   /** The APIs that access tokens are to be for (RFC 8707 §2.1), as the host spells them; none: the usual one. */
   readonly resources: readonly string[]
+  /**
+   * All that the user is asked to allow, each as a string to remember: words of the scope, `claim:` with the name of one
+   * that goes beyond the scope, `resource:` with the URL of an API.
+   */
+  readonly asksFor: readonly string[]
   /** Where it was pushed (RFC 9126): it is answered once. */
   readonly requestUri: string | undefined
   /** Path and query of this request: where a login sends the browser back to, and a consent page its form. */
@@ -71,6 +78,7 @@ export interface AuthorizationRules {
   readonly findClient: FindClient
   readonly allowResources: AllowResources
   readonly scopes: readonly string[]
+  readonly scopeClaims: ScopeClaims
   readonly pkce: PkceRule
   readonly keys: SigningKeys
   readonly readAsked: ReadAskedParameters
@@ -82,13 +90,13 @@ export interface AuthorizationRules {
 export type PkceRule = 'always' | 'public' | 'optional'
 
 /**
- * @param since When this browser first came with it.
+ * @param visit Of the browser that came with it.
  * @throws {OAuthError} With a `response` for the client once client and redirect URI are known to be right; without it
  * the browser must not be sent anywhere (RFC 6749 §4.1.2.1).
  */
 export async function readAuthorizationRequest(
   received: ReceivedParameters,
-  since: Date,
+  visit: Visit,
   rules: AuthorizationRules,
 ): Promise<Omit<AuthorizationRequest, 'returnTo' | 'startedAt'>> {
   // Whom to tell must be beyond doubt.
@@ -96,7 +104,7 @@ export async function readAuthorizationRequest(
   const clientId = received.require('client_id')
   const client = await rules.findClient(clientId)
   if (!client) throw new OAuthError('invalid_request', 'The client is unknown.', { reason: 'unknown_client' })
-  const asked = await rules.readAsked(received, client, since)
+  const asked = await rules.readAsked(received, client, visit)
   const target = targetOf(asked.parameters, client)
   try {
     if (asked.requestUri === undefined && mustPush(client, rules))
@@ -154,7 +162,7 @@ export async function toldTo(
 
 /** All that is checked once it is known whom to tell. */
 async function readDetails(asked: AskedParameters, client: Client, rules: AuthorizationRules) {
-  const { issuer, scopes, pkce, keys } = rules
+  const { issuer, scopes, scopeClaims, pkce, keys } = rules
   if (asked.fault) throw asked.fault
   if (asked.parameters.repeated.size > 0) throw invalidRequest(REPEATED, 'repeated_parameter')
   const parameters = only(AUTHORIZATION_PARAMETERS, asked.parameters)
@@ -185,7 +193,10 @@ async function readDetails(asked: AskedParameters, client: Client, rules: Author
   // OpenID Connect Core §3.1.2.1.
   if (prompt.includes('none') && prompt.length > 1)
     throw invalidRequest('The prompt none goes with no other.', 'malformed_prompt')
-  const claims = claimsOf(parameters.get('claims'))
+  const wanted = claimsOf(parameters.get('claims'))
+  const askable = (names: readonly string[]) => askableClaims(names, client, scopes, scopeClaims)
+  const claims = wanted && { ...wanted, userinfo: askable(wanted.userinfo), idToken: askable(wanted.idToken) }
+  const resources = await resourcesOf(parameters, client, rules)
 
   return {
     redirectUriRequired: parameters.get('redirect_uri') !== undefined,
@@ -202,8 +213,23 @@ async function readDetails(asked: AskedParameters, client: Client, rules: Author
     claimsLocales: words(parameters.get('claims_locales')),
     display: parameters.get('display'),
     claims,
-    resources: await resourcesOf(parameters, client, rules),
+    resources,
+    asksFor: [
+      ...scope,
+      ...beyondScope(scope, claims, scopeClaims).map((name) => `claim:${name}`),
+      ...resources.map((api) => `resource:${api}`),
+    ],
   }
+}
+
+function beyondScope(
+  scope: readonly string[],
+  claims: RequestedClaims | undefined,
+  scopeClaims: ScopeClaims,
+): string[] {
+  const within = claimsOfScope(scope, scopeClaims)
+  const names = new Set([...(claims?.userinfo ?? []), ...(claims?.idToken ?? [])])
+  return [...names].filter((name) => !within.includes(name))
 }
 
 /** RFC 9700 §2.1.1 lets a confidential OpenID Connect client rely on `nonce` alone; OpenID Connect Core on neither. */

@@ -20,20 +20,24 @@ export function parseClaims(text: string): RequestedClaims | undefined {
   const requests = [...Object.values(userinfo), ...Object.values(idToken)]
   if (!requests.every((request) => request === null || objectOf(request))) return undefined
 
-  const subjects = [userinfo.sub, idToken.sub].flatMap(valuesOf)
+  const [subject, other] = [valuesOf(userinfo.sub), valuesOf(idToken.sub)]
   const acr = objectOf(idToken.acr)
+  const classes = valuesOf(acr)
+  if (subject === 'malformed' || other === 'malformed' || classes === 'malformed') return undefined
   return {
     userinfo: Object.keys(userinfo),
     idToken: Object.keys(idToken),
-    subjects: subjects.length > 0 ? subjects : undefined,
-    essentialAcr: acr?.essential === true && valuesOf(acr).length > 0 ? valuesOf(acr) : undefined,
+    subjects: subject && other ? subject.filter((one) => other.includes(one)) : (subject ?? other),
+    essentialAcr: acr?.essential === true ? classes : undefined,
   }
 }
 
-function valuesOf(request: unknown): string[] {
-  const { value, values } = objectOf(request) ?? {}
-  const all = Array.isArray(values) ? values : [value]
-  return all.filter((one) => typeof one === 'string')
+/** The values of which the claim must have one (§5.5.1). */
+function valuesOf(request: unknown): readonly string[] | 'malformed' | undefined {
+  const { value, values = value === undefined ? undefined : [value] } = objectOf(request) ?? {}
+  if (values === undefined) return undefined
+  if (!Array.isArray(values) || !values.every((one) => typeof one === 'string')) return 'malformed'
+  return value === undefined ? values : values.filter((one) => one === value)
 }
 
 function objectOf(value: unknown): Record<string, unknown> | undefined {

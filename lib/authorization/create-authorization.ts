@@ -1,6 +1,7 @@
 // Puts together what leads from an authorization request to the response that answers it.
 import type { FindClient } from '../clients/client'
 import type { OnEvent } from '../events'
+import type { ScopeClaims } from '../grants/claims'
 import type { Lifetimes } from '../grants/grant'
 import type { GrantCodec } from '../grants/grant-codec'
 import type { AllowResources } from '../grants/resources'
@@ -32,6 +33,7 @@ export function createAuthorization(services: {
   page: string
   secrets: readonly Buffer[]
   scopes: readonly string[]
+  scopeClaims: ScopeClaims
   pkce: PkceRule
   requirePushed: boolean
   lifetimes: Lifetimes
@@ -55,7 +57,7 @@ export function createAuthorization(services: {
     pushedRequests,
     readRequest: createReadInteractiveRequest({
       ...services,
-      readRequest: (parameters, since) => readAuthorizationRequest(parameters, since, rules),
+      readRequest: (parameters, visit) => readAuthorizationRequest(parameters, visit, rules),
       visits,
     }),
     issueCode: createIssueCode({ ...services, respondTo, pushedRequests }),

@@ -2,6 +2,7 @@
 import { ConfigError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
+import type { ScopeClaims } from '../grants/claims'
 import type { Lifetimes } from '../grants/grant'
 import type { GrantCodec } from '../grants/grant-codec'
 import { openGrant } from '../grants/open-grant'
@@ -10,7 +11,7 @@ import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
 import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule } from './authorization-request'
 import type { RespondTo } from './authorization-response'
-import { loginFault } from './next-step'
+import { type Login, loginFault } from './next-step'
 import type { PushedRequests } from './pushed-requests'
 
 /** A code, and the response that carries it with `state` and `iss` (RFC 9207 §2). */
@@ -27,6 +28,9 @@ export interface IssuedCode extends AuthorizationResponse {
  */
 export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
 
+/** Milliseconds that a host has for its answer after `nextStep`: what was recent enough then is so still. */
+const DECIDED_WITHIN = 10_000
+
 export function createIssueCode(services: {
   issuer: string
   pkce: PkceRule
@@ -35,20 +39,24 @@ export function createIssueCode(services: {
   store: TokenStore
   respondTo: RespondTo
   pushedRequests: PushedRequests
+  scopeClaims: ScopeClaims
   lifetimes: Lifetimes
   now: () => number
   emit: OnEvent
 }): IssueCode {
-  const { issuer, pkce, links, codec, store, respondTo, pushedRequests, lifetimes, now, emit } = services
+  const { issuer, pkce, links, codec, store, respondTo, pushedRequests, scopeClaims, lifetimes, now, emit } =
+    services
 
   return async (request, approval) => {
-    // A host may have rebuilt the request from a session of its own, and lost what protects the code.
-    if (request.codeChallenge === undefined && !mayDoWithoutPkce(request, pkce)) {
+    if (
+      approval.authTime === undefined &&
+      (request.maxAge !== undefined || request.prompt.includes('login'))
+    ) {
       throw new ConfigError(
-        'missing_code_challenge',
-        'request.codeChallenge',
-        'is missing, and this client needs one.',
-        'Hand on the whole request that readAuthorizationRequest gave.',
+        'missing_auth_time',
+        'approval.authTime',
+        'is missing, and the client asks when the user logged in.',
+        'Give the moment of the last login.',
       )
     }
     const { grantId, grant, record } = openGrant({
@@ -56,6 +64,7 @@ export function createIssueCode(services: {
       client: request.client,
       approval,
       asked: request,
+      scopeClaims,
       codec,
       lifetimes,
       now,
@@ -67,7 +76,17 @@ export function createIssueCode(services: {
         nonce: request.nonce,
       },
     })
-    refuseOtherLogin(request, { ...grant, authTime: new Date(grant.authTime) })
+    // Of what was granted: without `openid` there is no nonce. And a host may have rebuilt the request from a session of
+    // its own, and lost what protects the code.
+    if (request.codeChallenge === undefined && !mayDoWithoutPkce({ ...request, scope: grant.scope }, pkce)) {
+      throw new ConfigError(
+        'missing_code_challenge',
+        'request.codeChallenge',
+        'is missing, and this client needs one.',
+        'Hand on the whole request that readAuthorizationRequest gave.',
+      )
+    }
+    await refuseOtherLogin(request, { ...grant, authTime: new Date(grant.authTime) })
 
     const code = links.encode('code', { grantId, number: 0 })
     // Before the store is asked: it may have to be signed, and a key may fail.
@@ -86,13 +105,15 @@ export function createIssueCode(services: {
   }
 
   /** A client that asked for a fresh login, or for one user, must not be told of another. */
-  function refuseOtherLogin(request: AuthorizationRequest, login: Parameters<typeof loginFault>[1]): void {
-    const fault = loginFault(request, login)
+  async function refuseOtherLogin(request: AuthorizationRequest, login: Login): Promise<void> {
+    const startedAt = new Date(request.startedAt) // a session makes a string of it
+    const fault = loginFault({ ...request, startedAt }, login, new Date(now() - DECIDED_WITHIN))
     if (!fault) return
     const cause = new Error(
       'A login was approved that the request does not allow; ask request.nextStep first.',
     )
     emit({ type: 'host.trouble', operation: 'authorize', cause })
+    await pushedRequests.spend(request.requestUri)
     throw new OAuthError(fault.error, fault.description, { cause })
   }
 }

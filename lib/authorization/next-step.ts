@@ -23,16 +23,17 @@ export interface Login {
 export type NextStep = 'login' | 'select_account' | 'consent' | 'approve'
 
 /**
- * @param consented Whether the user has allowed this client this scope before.
+ * @param consented Whether the user has allowed this client before all that it asks for now.
  * @throws {OAuthError} What the client has to be told: `prompt=none` forbids the step, or it would not help.
  */
 export function nextStep(
   request: AuthorizationRequest,
   login: Login | undefined,
   consented: boolean,
+  now: Date,
 ): NextStep {
   const silent = request.prompt.includes('none')
-  const fault = loginFault(request, login)
+  const fault = loginFault(request, login, now)
   if (fault && (silent || fault.final)) throw new OAuthError(fault.error, fault.description)
   if (fault || !login) return 'login'
 
@@ -53,13 +54,17 @@ export interface LoginFault {
 }
 
 /** Why a request cannot be approved with this login; `undefined` when it can. */
-export function loginFault(request: AuthorizationRequest, login: Login | undefined): LoginFault | undefined {
+export function loginFault(
+  request: AuthorizationRequest,
+  login: Login | undefined,
+  now: Date,
+): LoginFault | undefined {
   const { prompt, maxAge = Number.POSITIVE_INFINITY, startedAt, expectedSubjects, essentialAcr } = request
   if (!login) return { error: 'login_required', description: 'The user has to log in.', final: false }
 
+  // Never asked for twice: that would go in a circle.
   const fresh = isSince(startedAt, login.authTime)
-  // By when the request came: who takes long over the consent page is not asked for another login.
-  const recent = startedAt.getTime() - login.authTime.getTime() <= maxAge * 1000
+  const recent = now.getTime() - login.authTime.getTime() <= maxAge * 1000
   if (!fresh && (prompt.includes('login') || !recent))
     return { error: 'login_required', description: 'The user has to log in again.', final: false }
 

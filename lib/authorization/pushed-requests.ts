@@ -7,15 +7,18 @@ import type { OnEvent } from '../events'
 import { parametersOf, type RequestParameters } from '../parameters'
 import type { TokenStore } from '../stores/token-store'
 import { type AskedParameters, AUTHORIZATION_PARAMETERS } from './asked-parameters'
-import { REMEMBERED_SECONDS } from './visits'
+import { REMEMBERED_SECONDS, type Visit } from './visits'
 
 export interface PushedRequests {
   /** Seconds in which a browser must come with a request that was pushed. */
   readonly expiresIn: number
   /** Keeps what the client asks for, and nothing of how it proved itself. Returns the `request_uri`. */
   push(client: Client, asked: AskedParameters): Promise<string>
-  /** @throws {OAuthError} `invalid_request_uri` when it is unknown, another client's, answered, or had expired `at` that time. */
-  find(requestUri: string, client: Client, at: Date): Promise<AskedParameters>
+  /**
+   * @throws {OAuthError} `invalid_request_uri` when it is unknown, another client's or answered, or had expired when the
+   * browser first came.
+   */
+  find(requestUri: string, client: Client, visit: Visit): Promise<AskedParameters>
   /**
    * Of those who answer a request, one passes (RFC 9126 §7.3). A request that was not pushed always does.
    *
@@ -38,8 +41,6 @@ export function isPushed(requestUri: string): boolean {
 
 interface Kept {
   readonly client_id: string
-  /** Until when a browser may first come with it, in milliseconds since the epoch. */
-  readonly expires: number
   readonly signed: boolean
   readonly parameters: readonly (readonly [name: string, value: string])[]
 }
@@ -48,10 +49,9 @@ export function createPushedRequests(services: {
   issuer: string
   store: TokenStore
   lifetimes: { readonly pushedRequestSeconds: number }
-  now: () => number
   emit: OnEvent
 }): PushedRequests {
-  const { issuer, store, lifetimes, now, emit } = services
+  const { issuer, store, lifetimes, emit } = services
   // RFC 9126 §2.2: a positive integer.
   const expiresIn = Math.floor(lifetimes.pushedRequestSeconds)
 
@@ -77,7 +77,6 @@ export function createPushedRequests(services: {
       const requestUri = PREFIX + randomBytes(32).toString('base64url')
       const kept: Kept = {
         client_id: client.client_id,
-        expires: now() + expiresIn * 1000,
         signed,
         parameters: entriesOf(parameters),
       }
@@ -88,19 +87,23 @@ export function createPushedRequests(services: {
           status: 413,
           reason: 'large_pushed_request',
         })
-      // Who came in time may take longer: for as long as it is remembered when a browser came.
-      await store.put(keyOf(requestUri) as string, value, expiresIn + REMEMBERED_SECONDS)
+      // Who came in time may take longer: for as long as it is remembered that a browser came. Both end by the clock of
+      // the store, since app servers may disagree on the time.
+      const key = keyOf(requestUri) as string
+      await store.put(key, value, expiresIn + REMEMBERED_SECONDS)
+      await store.put(openKeyOf(key), '', expiresIn)
       return requestUri
     },
 
-    async find(requestUri, client, at) {
+    async find(requestUri, client, { again }) {
       const key = keyOf(requestUri)
       const value = key && (await store.get(key))
-      if (value === undefined) throw invalid('unknown_request_uri', client)
+      if (key === undefined || value === undefined) throw invalid('unknown_request_uri', client)
       const kept = decode(value)
       // RFC 9126 §2.2: bound to the client that pushed it.
       if (kept.client_id !== client.client_id) throw invalid('other_client', client)
-      if (at.getTime() >= kept.expires) throw invalid('expired_request_uri', client)
+      if (!again && (await store.get(openKeyOf(key))) === undefined)
+        throw invalid('expired_request_uri', client)
       return { parameters: parametersOf(kept.parameters), signed: kept.signed, requestUri }
     },
 
@@ -110,6 +113,11 @@ export function createPushedRequests(services: {
       if (key === undefined || (await store.take(key)) === undefined) throw invalid('spent_request_uri')
     },
   }
+}
+
+/** Is there for as long as a browser may first come with the request. */
+function openKeyOf(key: string): string {
+  return `${key}:open`
 }
 
 /** RFC 9101 §7. In the same words whatever the cause. */
@@ -136,10 +144,9 @@ function parse(value: string): unknown {
 
 function isKept(value: unknown): value is Kept {
   if (typeof value !== 'object' || value === null) return false
-  const { client_id, expires, signed, parameters } = value as Record<string, unknown>
+  const { client_id, signed, parameters } = value as Record<string, unknown>
   return (
     typeof client_id === 'string' &&
-    Number.isFinite(expires) &&
     typeof signed === 'boolean' &&
     Array.isArray(parameters) &&
     parameters.every(

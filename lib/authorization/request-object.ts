@@ -62,7 +62,12 @@ function textsOf(name: string, claim: unknown): readonly string[] | undefined {
     return name === 'resource' && claim.every((one) => typeof one === 'string') ? claim : undefined
   if (typeof claim === 'string') return [claim]
   if (typeof claim === 'number') return [String(claim)]
-  return typeof claim === 'object' && claim !== null ? [JSON.stringify(claim)] : undefined
+  if (typeof claim !== 'object' || claim === null) return undefined
+  try {
+    return [JSON.stringify(claim)]
+  } catch {
+    return undefined // too deep for the stack
+  }
 }
 
 function invalid(description: string, reason: string, client: Client): OAuthError {

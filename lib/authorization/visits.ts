@@ -5,11 +5,17 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { deriveKey } from '../tokens/derive-key'
 
+/** A browser that comes with a request. */
+export interface Visit {
+  /** When it came first. */
+  readonly since: Date
+  /** Whether its cookie proves that it was here before. */
+  readonly again: boolean
+}
+
 export interface Visits {
-  /** When this browser came first: now, unless its cookie proves that it was before. */
-  since(req: IncomingMessage, request: string): Date
-  /** Remembers it. */
-  remember(req: IncomingMessage, res: ServerResponse, request: string, since: Date): void
+  find(req: IncomingMessage, request: string): Visit
+  remember(req: IncomingMessage, res: ServerResponse, request: string, visit: Visit): void
   /** The request is answered: if it comes once more, it is a new one. */
   end(res: ServerResponse, request: string): void
 }
@@ -80,20 +86,18 @@ export function createVisits(services: {
   }
 
   return {
-    since(req, request) {
+    find(req, request) {
       const before = visitIn(visitsOf(req), request)
-      return new Date(before === undefined ? now() : timeOf(before))
+      return { since: new Date(before === undefined ? now() : timeOf(before)), again: before !== undefined }
     },
 
-    remember(req, res, request, since) {
-      const visits = visitsOf(req)
-      if (visitIn(visits, request) !== undefined) return
-
+    remember(req, res, request, { since, again }) {
+      if (again) return
       const head = Buffer.alloc(HEAD)
       head.write(nameOf(request), 'base64url')
       head.writeUIntBE(since.getTime(), HASH, 6)
       const visit = Buffer.concat([head, macOf(keys[0] as (typeof keys)[number], head)]).toString('base64url')
-      setCookie(res, cookie([visit, ...visits].slice(0, MOST)))
+      setCookie(res, cookie([visit, ...visitsOf(req)].slice(0, MOST)))
     },
 
     end(res, request) {

@@ -9,6 +9,7 @@ import { asOAuthError, OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { Endpoint } from '../http/endpoint'
+import type { Answer } from '../http/respond'
 import { prepareUserPage } from '../http/user-page'
 import type { ShowError } from './error-page'
 
@@ -33,6 +34,9 @@ export interface AuthorizationEndpointOptions {
   readonly emit: OnEvent
 }
 
+/** Characters. Node.js takes 16 KiB of headers. */
+const LONGEST_URL = 12_000
+
 export function authorizationEndpoint({
   readRequest,
   authorize,
@@ -48,14 +52,14 @@ export function authorizationEndpoint({
     methods: ['GET', 'POST'],
     // OAuth 2.1 §3.1: a browser goes there, no script does.
     cors: false,
+    guessable: false,
 
     prepare: prepareUserPage,
 
     async handle(received) {
       const request = await readRequest(received)
-      // OpenID Connect Core §3.1.2.1 lets a request be posted. In the URL it survives a login that comes back.
-      if (received.form && !request.form) return { status: 303, headers: { Location: request.returnTo } }
       try {
+        if (received.form && !request.form) return toItsUrl(request)
         const decision = await askHost(request, received.req as Request, received.res as Response)
         if (!decision) return undefined
         const response = await ('error' in decision ? deny(request, decision) : issueCode(request, decision))
@@ -67,8 +71,18 @@ export function authorizationEndpoint({
     },
 
     async refuse(error, req, res) {
-      return error.response ?? showError(error, req as Request, res as Response)
+      if (!error.response) return showError(error, req as Request, res as Response)
+      if (res.headersSent) return error.response
+      error.response.send(res)
+      return undefined
     },
+  }
+
+  /** OpenID Connect Core §3.1.2.1 lets a request be posted. In the URL it survives a login that comes back. */
+  function toItsUrl({ returnTo }: InteractiveRequest): Answer {
+    if (returnTo.length > LONGEST_URL)
+      throw new OAuthError('invalid_request', 'The request is too long.', { reason: 'long_request' })
+    return { status: 303, headers: { Location: returnTo } }
   }
 
   async function askHost(request: InteractiveRequest, req: Request, res: Response) {
@@ -76,7 +90,7 @@ export function authorizationEndpoint({
       return await authorize(request, req, res)
     } catch (thrown) {
       // What request.nextStep throws is a denial.
-      if (thrown instanceof OAuthError)
+      if (thrown instanceof OAuthError && thrown.status < 500)
         return { error: thrown.code, description: thrown.description } as Denial
       emit({ type: 'host.trouble', operation: 'authorize', cause: thrown })
       throw unavailable('authorize_failed', thrown)

@@ -26,6 +26,7 @@ export function introspectionEndpoint({
     path: '/introspect',
     methods: ['POST'],
     cors: false,
+    guessable: true,
 
     async handle(request) {
       const { client, parameters } = await readClientRequest(request)

@@ -12,6 +12,7 @@ export function jwksEndpoint(keys: SigningKeys): Endpoint {
     path: '/jwks',
     methods: ['GET', 'HEAD'],
     cors: true,
+    guessable: false,
     handle: async () => ({ status: 200, headers: { 'Cache-Control': CACHE }, body }),
   }
 }

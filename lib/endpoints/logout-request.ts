@@ -28,7 +28,7 @@ export interface LogoutRequest {
   readonly form: URLSearchParams | undefined
   /**
    * Whether the user must be asked first (§2): the request does not come with an ID token of this very login, so that
-   * any page may have sent the browser here.
+   * any page may have sent the browser here. Without `sid` in your approvals, nobody can tell: always.
    *
    * @param login Who is logged in; `sid` as the approvals of this login have it.
    */
@@ -86,12 +86,12 @@ export function createReadLogoutRequest(services: {
       logoutHint: parameters.get('logout_hint'),
       uiLocales: parameters.get('ui_locales')?.split(' ') ?? [],
       form: answered ? form : undefined,
-      mustAsk: (login) => hinted === undefined || hinted.sub !== login.subject || hinted.sid !== login.sid,
+      mustAsk: (login) =>
+        hinted?.sid === undefined || hinted.sub !== login.subject || hinted.sid !== login.sid,
     }
   }
 }
 
-/** There is nothing to guess here: a stale link locks nobody out. */
 function refused(description: string, reason: string, clientId?: string): OAuthError {
-  return new OAuthError('invalid_request', description, { reason, clientId, guess: false })
+  return new OAuthError('invalid_request', description, { reason, clientId })
 }

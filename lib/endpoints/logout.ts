@@ -52,6 +52,7 @@ export function logoutEndpoint({
     methods: ['GET', 'POST'],
     // A browser goes there, no script does.
     cors: false,
+    guessable: false,
     formless: true,
     prepare: prepareUserPage,
 

@@ -107,6 +107,7 @@ export function metadataEndpoint(path: string, document: object): Endpoint {
     path,
     methods: ['GET', 'HEAD'],
     cors: true,
+    guessable: false,
     handle: async () => ({
       status: 200,
       headers: { 'Cache-Control': 'public, max-age=300' },

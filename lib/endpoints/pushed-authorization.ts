@@ -24,6 +24,7 @@ export function pushedAuthorizationEndpoint({
     methods: ['POST'],
     // As for the token endpoint: a single-page app may push as well.
     cors: true,
+    guessable: true,
 
     async handle(request) {
       const { client, parameters } = await readClientRequest(request)
@@ -36,7 +37,7 @@ export function pushedAuthorizationEndpoint({
       // RFC 9126 §2.1, §3: in a request object it is there.
       if (parameters.get('request') === undefined) parameters.require('client_id')
 
-      const asked = await rules.readAsked(parameters, client, new Date(now()))
+      const asked = await rules.readAsked(parameters, client, { since: new Date(now()), again: false })
       await checkPushedRequest(asked, client, rules)
       const requestUri = await pushedRequests.push(client, asked)
       return { status: 201, body: { request_uri: requestUri, expires_in: pushedRequests.expiresIn } }

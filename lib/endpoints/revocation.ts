@@ -24,6 +24,7 @@ export function revocationEndpoint({
     path: '/revoke',
     methods: ['POST'],
     cors: true,
+    guessable: true,
 
     async handle(request) {
       const { client, parameters } = await readClientRequest(request)

@@ -30,6 +30,7 @@ export function tokenEndpoint({
     path: '/token',
     methods: ['POST'],
     cors: true,
+    guessable: true,
 
     async handle(request) {
       const { client, parameters } = await readClientRequest(request)

@@ -32,6 +32,7 @@ export function userinfoEndpoint({
     methods: ['GET', 'POST'],
     // OpenID Connect Core §5.3: SHOULD support CORS.
     cors: true,
+    guessable: false,
     formless: true,
 
     async handle(request) {
@@ -48,7 +49,6 @@ export function userinfoEndpoint({
       if (!scope.includes('openid')) {
         throw new OAuthError('insufficient_scope', 'The access token lacks a scope.', {
           clientId: client.client_id,
-          guess: false,
         })
       }
       const account = await accountFor({ grant, client, scope }).catch((error: OAuthError) => {
@@ -71,7 +71,6 @@ function accessTokenOf({ query, form, req }: EndpointRequest): string {
   if (query.has('access_token') || (posted !== undefined && req.headers.authorization !== undefined)) {
     throw new OAuthError('invalid_request', 'The access token must be sent in one way, and not in the URI.', {
       reason: 'misplaced_token',
-      guess: false,
     })
   }
   return posted ?? bearerToken(req.headers.authorization)

@@ -4,7 +4,7 @@ import type { Client } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import { askHost } from '../host'
-import { askableClaims, claimsOfScope, releaseClaims, type ScopeClaims } from './claims'
+import { askableClaims, claimsOfScope, releaseClaims, type ScopeClaims, withoutClaimsOf } from './claims'
 import type { Grant } from './grant'
 
 /** What the host says of a user each time tokens are issued, or userinfo is asked. */
@@ -63,6 +63,7 @@ export type AccountFor = (use: GrantUse, grantType?: string) => Promise<Account>
 
 export function createAccountFor(
   findAccount: FindAccount,
+  scopes: readonly string[],
   scopeClaims: ScopeClaims,
   emit: OnEvent,
 ): AccountFor {
@@ -82,7 +83,9 @@ export function createAccountFor(
 
   /** OpenID Connect Core §5.4: with a code, what the scope stands for comes from userinfo, not in the ID token. */
   function claimsFor(use: AccountContext['use'], { grant, client, scope }: GrantUse): readonly string[] {
-    const names = (asked: readonly string[] = []) => askableClaims(asked, client, scopeClaims)
+    const dropped = grant.scope.filter((word) => !scope.includes(word))
+    const names = (asked: readonly string[] = []) =>
+      withoutClaimsOf(dropped, scope, askableClaims(asked, client, scopes, scopeClaims), scopeClaims)
     if (use === 'token') return scope.includes('openid') ? names(grant.claims?.idToken) : []
     return [...new Set([...claimsOfScope(scope, scopeClaims), ...names(grant.claims?.userinfo)])]
   }

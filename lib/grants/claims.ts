@@ -41,18 +41,35 @@ export function claimsOfScope(scope: readonly string[], scopeClaims: ScopeClaims
 }
 
 /**
- * Those of the names that this client may ask for: where its record limits its scope, what that scope stands for.
- * Otherwise a name would be a way around the limit.
+ * Those of the names that this client may ask for: what the scope stands for that the server knows and the client may
+ * have. Otherwise a name would be a way around that, or to all that a host happens to tell.
  */
 export function askableClaims(
   names: readonly string[],
   client: Client,
+  scopes: readonly string[],
   scopeClaims: ScopeClaims,
 ): readonly string[] {
-  if (client.scope === undefined) return names
-  const allowed = claimsOfScope(client.scope.split(' '), scopeClaims)
-  // OpenID Connect Core §5.2: behind the # is a language.
-  return names.filter((name) => allowed.includes(name.split('#', 1)[0] as string))
+  const own = client.scope?.split(' ')
+  const allowed = claimsOfScope(own ? scopes.filter((word) => own.includes(word)) : scopes, scopeClaims)
+  return names.filter((name) => allowed.includes(withoutLanguage(name)))
+}
+
+/** The names without what the one scope stands for and the other does not. */
+export function withoutClaimsOf(
+  denied: readonly string[],
+  granted: readonly string[],
+  names: readonly string[],
+  scopeClaims: ScopeClaims,
+): readonly string[] {
+  const kept = claimsOfScope(granted, scopeClaims)
+  const lost = claimsOfScope(denied, scopeClaims).filter((name) => !kept.includes(name))
+  return names.filter((name) => !lost.includes(withoutLanguage(name)))
+}
+
+/** OpenID Connect Core §5.2: behind the # is a language. */
+function withoutLanguage(name: string): string {
+  return name.split('#', 1)[0] as string
 }
 
 /** OpenID Connect Core §5.3.2: a claim without a value is left out. */

@@ -1,6 +1,7 @@
 // A grant without a code: how a grant type of the host's own gives a user tokens (RFC 6749 §4.5).
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
+import type { ScopeClaims } from './claims'
 import { absoluteLifetime, type Lifetimes } from './grant'
 import type { GrantCodec } from './grant-codec'
 import type { GrantContext } from './grant-type'
@@ -13,6 +14,7 @@ export function createNewGrant(services: {
   store: TokenStore
   links: Links
   codec: GrantCodec
+  scopeClaims: ScopeClaims
   lifetimes: Lifetimes
   now: () => number
 }): GrantContext['newGrant'] {

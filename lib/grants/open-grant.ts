@@ -4,7 +4,7 @@ import { ConfigError } from '../errors'
 import type { GrantRecord } from '../stores/token-store'
 import { type GrantId, grantKey, newGrantId, subjectKey } from '../tokens/link'
 import type { Approval } from './approval'
-import type { ClaimNames } from './claims'
+import { type ClaimNames, type ScopeClaims, withoutClaimsOf } from './claims'
 import {
   absoluteLifetime,
   type CodeTerms,
@@ -38,6 +38,7 @@ export function openGrant(opening: {
   /** `undefined` where the host alone decides. */
   asked: Asked | undefined
   code: CodeTerms | undefined
+  scopeClaims: ScopeClaims
   codec: GrantCodec
   lifetimes: Lifetimes
   now: () => number
@@ -54,7 +55,7 @@ export function openGrant(opening: {
     acr: approval.acr,
     amr: approval.amr,
     label: approval.label,
-    claims: claimsOf(approval, asked),
+    claims: claimsOf(approval, asked, opening.scopeClaims),
     resources: resources.length > 0 ? resources : undefined,
     refreshable: mayRefresh(client, approval, scope, asked?.scope),
     code,
@@ -76,9 +77,18 @@ export function openGrant(opening: {
   return { grantId, grant, record }
 }
 
-function claimsOf({ claims }: Approval, asked: Asked | undefined): ClaimNames | undefined {
-  const userinfo = claims?.userinfo ?? asked?.claims?.userinfo ?? []
-  const idToken = claims?.idToken ?? asked?.claims?.idToken ?? []
+/** Whoever denies a word of the scope denies what it stands for, by whichever name it is asked for. */
+function claimsOf(
+  { scope, claims }: Approval,
+  asked: Asked | undefined,
+  scopeClaims: ScopeClaims,
+): ClaimNames | undefined {
+  const denied = scope && asked ? asked.scope.filter((word) => !scope.includes(word)) : []
+  const names = (member: keyof ClaimNames) =>
+    claims
+      ? (claims[member] ?? [])
+      : withoutClaimsOf(denied, scope ?? [], asked?.claims?.[member] ?? [], scopeClaims)
+  const [userinfo, idToken] = [names('userinfo'), names('idToken')]
   return userinfo.length + idToken.length > 0 ? { userinfo, idToken } : undefined
 }
 

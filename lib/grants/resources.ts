@@ -42,7 +42,8 @@ export type Audience = string | readonly string[]
 
 /** @throws {OAuthError} `invalid_target` when more is asked for than was granted. */
 export function narrowAudience(granted: readonly string[], asked: readonly string[]): Audience {
-  if (!asked.every((resource) => granted.some((one) => isSame(one, resource)))) {
+  const tooMany = asked.length > MOST
+  if (tooMany || !asked.every((resource) => granted.some((one) => isSame(one, resource)))) {
     throw new OAuthError('invalid_target', 'The resource was not granted.', {
       reason: 'wider_resource',
       guess: false,

@@ -29,6 +29,8 @@ export interface Endpoint {
   readonly methods: readonly ('GET' | 'HEAD' | 'POST')[]
   /** Whether scripts of other origins may call it. */
   readonly cors: boolean
+  /** Whether its refusals may be guesses at a secret: they count against the address, and the client. */
+  readonly guessable: boolean
   /** Whether a POST may come without a form, such as one that has all it needs in its headers. */
   readonly formless?: boolean
   /** Headers of all its answers, set before anything can go wrong. */
@@ -76,10 +78,12 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (answer) respond(res, answer)
     } catch (thrown) {
       const error = asOAuthError(thrown)
-      if (isFailure(error)) {
+      if (endpoint.guessable && isFailure(error)) {
         limits.byAddress.countFailure(req)
         if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
       }
+      // RFC 9112 §9.6: an unread body would be taken for the next request.
+      if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
       const answer = endpoint.refuse
         ? await endpoint.refuse(error, req, res)
         : refusal(error, req, services.issuer)
@@ -92,8 +96,6 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         clientId: clientId ?? error.clientId,
         cause: error.cause,
       })
-      // RFC 9112 §9.6: an unread body would be taken for the next request.
-      if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
       if (!answer) return
       if (res.headersSent) res.destroy()
       else respond(res, answer)
@@ -101,9 +103,9 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
   }
 }
 
-/** What is told to a client by way of the browser helps nobody to guess, and 429 would only prolong itself. */
-function isFailure({ status, guess, response }: OAuthError): boolean {
-  return status < 500 && status !== 429 && guess && response === undefined
+/** 429 would only prolong itself. */
+function isFailure({ status, guess }: OAuthError): boolean {
+  return status < 500 && status !== 429 && guess
 }
 
 /** All behind the first question mark: any other belongs to a value (RFC 3986 §3.4). */

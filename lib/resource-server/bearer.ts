@@ -9,16 +9,16 @@ import type { Answer } from '../http/respond'
  */
 export function bearerToken(authorization = ''): string {
   if (!/^Bearer(?: |$)/i.test(authorization)) {
-    throw new OAuthError('invalid_token', 'There is no access token.', { reason: 'no_token', guess: false })
+    throw new OAuthError('invalid_token', 'There is no access token.', { reason: 'no_token' })
   }
   const token = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(authorization)?.[1]
   if (token === undefined) throw invalidToken('malformed_token')
   return token
 }
 
-/** One text for every cause. A signature cannot be guessed, so that nobody is locked out for it. */
+/** One text for every cause. */
 export function invalidToken(reason = 'invalid_token', clientId?: string): OAuthError {
-  return new OAuthError('invalid_token', 'The access token is not valid.', { reason, clientId, guess: false })
+  return new OAuthError('invalid_token', 'The access token is not valid.', { reason, clientId })
 }
 
 /** RFC 6750 §3. @param needed The scope that would do. */

@@ -1,6 +1,7 @@
 // The load: keep-alive connections over raw sockets, each with one request in flight, so that the generator costs less
 // than any server it measures. Every response is checked.
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { bodyOf } from './scenarios.js'
 
 /**
@@ -12,12 +13,18 @@ import { bodyOf } from './scenarios.js'
  * @param {string[]} tokens
  * @param {{ seconds?: number, count?: number, connections?: number, rate?: number }} bounds
  */
-export async function load(server, scenario, tokens, { seconds = 3600, count = Infinity, connections = 32 }) {
+export async function load(
+  server,
+  scenario,
+  tokens,
+  { seconds = 3600, count = Infinity, connections = 32, rate = Infinity },
+) {
   const exchange = exchangeFor(server, scenario)
   const latencies = []
   const samples = []
   let left = scenario.step === 'code' ? Math.min(count, tokens.length) : count
   let taken = 0
+  let begun = 0
   const started = performance.now()
   const end = started + seconds * 1000
 
@@ -26,6 +33,8 @@ export async function load(server, scenario, tokens, { seconds = 3600, count = I
     const connection = await open(server.port)
     for (let i = first; left > 0 && performance.now() < end; i += connections) {
       left--
+      const wait = started + (1000 / rate) * begun++ - performance.now()
+      if (wait > 0) await delay(wait)
       const at =
         scenario.step === 'code'
           ? taken++

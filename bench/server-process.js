@@ -8,7 +8,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 const [message] = await once(process, 'message')
 const { start } = await import(`./servers/${message.server}.js`)
-const { listener, path, issueCode } = await start({
+const { listener, path, issueCode, fill } = await start({
   ...message.options,
   privateKey: createPrivateKey(message.options.pem),
 })
@@ -42,6 +42,7 @@ const commands = {
     while (subjects.length > 0) codes.push(...(await Promise.all(subjects.splice(0, 500).map(issueCode))))
     return codes
   },
+  fill: ({ count }) => fill(count),
   measure() {
     slices = []
     finished = 0

@@ -30,6 +30,8 @@ export async function startServer(server, options, { cores = '0', nodeArguments 
     path,
     pid: child.pid,
     issueCodes: (subjects) => ask('issueCodes', { subjects }),
+    /** Keeps that many grants of other users in the store of this library. */
+    fill: (count) => ask('fill', { count }),
     measure: () => ask('measure'),
     measured: () => ask('measured'),
     /** In bytes, the most that it ever had. */

@@ -3,6 +3,6 @@ import { startRouter } from './router.js'
 
 /** @param {import('../scenarios.js').ServerOptions} options */
 export async function start(options) {
-  const { oauth, issueCode } = await startRouter(options)
-  return { listener: (req, res) => oauth(req, res), path: '/oauth/token', issueCode }
+  const { oauth, issueCode, fill } = await startRouter(options)
+  return { listener: (req, res) => oauth(req, res), path: '/oauth/token', issueCode, fill }
 }

@@ -4,9 +4,9 @@ import { startRouter } from './router.js'
 
 /** @param {import('../scenarios.js').ServerOptions} options */
 export async function start(options) {
-  const { oauth, issueCode } = await startRouter(options)
+  const { oauth, issueCode, fill } = await startRouter(options)
   const app = express()
   app.use('/oauth', oauth)
   app.use(oauth.wellKnown)
-  return { listener: app, path: '/oauth/token', issueCode }
+  return { listener: app, path: '/oauth/token', issueCode, fill }
 }

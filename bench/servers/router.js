@@ -1,7 +1,9 @@
 // The router of this library, from ../dist: rate limits, CORS and events on, as they are unless told otherwise.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { createTokenRouter, hashClientSecret } from '../../dist/index.js'
+import { createTokenRouter, hashClientSecret, redisStore } from '../../dist/index.js'
+import { subjectKey } from '../../dist/tokens/link.js'
 import {
   AUDIENCE,
   CHALLENGE,
@@ -11,6 +13,7 @@ import {
   NONCE,
   REDIRECT_URI,
   SCOPE,
+  VERIFIER,
 } from '../scenarios.js'
 
 /** @param {import('../scenarios.js').ServerOptions} options */
@@ -18,6 +21,7 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
   const both = { redirect_uris: [REDIRECT_URI], grant_types: ['authorization_code', 'refresh_token'] }
   let events = 0
   let request
+  const store = redisStore({ url: redisUrl })
   const oauth = createTokenRouter({
     issuer: ISSUER,
     audience: AUDIENCE,
@@ -38,7 +42,7 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
       request = asked
       return { error: 'access_denied' }
     },
-    store: redisUrl,
+    store,
     lifetimes: {
       codeSeconds: LIFETIMES.code,
       accessTokenSeconds: LIFETIMES.accessToken,
@@ -60,8 +64,50 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
     code_challenge: CHALLENGE,
     code_challenge_method: 'S256',
   })
-  await fetch(`http://127.0.0.1:${server.address().port}/oauth/authorize?${query}`, { redirect: 'manual' })
-  server.close()
+  server.unref()
+  const origin = `http://127.0.0.1:${server.address().port}`
+  await fetch(`${origin}/oauth/authorize?${query}`, { redirect: 'manual' })
   const issueCode = async (subject) => (await oauth.issueCode(request, { subject })).code
-  return { oauth, issueCode }
+  const post = (form) => fetch(`${origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) })
+
+  /** A live grant, whose code has been redeemed. */
+  async function issueGrant(subject) {
+    const response = await post({
+      grant_type: 'authorization_code',
+      client_id: clientId,
+      code: await issueCode(subject),
+      redirect_uri: REDIRECT_URI,
+      code_verifier: VERIFIER,
+    })
+    if (!response.ok) throw new Error(`no grant: ${await response.text()}`)
+  }
+
+  /** Many grants of many users at once: like one that came of a flow, by the store's own `insert`. */
+  async function fill(count) {
+    await issueGrant('the-first-of-many')
+    const subjectOfIt = subjectKey(ISSUER, 'the-first-of-many')
+    const {
+      grants: [{ client, data }],
+    } = await store.list(subjectOfIt)
+    for (let done = 0; done < count; ) {
+      const batch = Math.min(1000, count - done)
+      done += batch
+      await Promise.all(
+        Array.from({ length: batch }, () => {
+          const random = randomBytes(34)
+          const partition = random.toString('hex', 0, 2)
+          return store.insert({
+            key: `${partition}.${random.toString('base64url', 2, 18)}`,
+            subject: `${partition}.${random.toString('base64url', 18, 34)}`,
+            client,
+            data,
+            link: 1,
+            expiresIn: LIFETIMES.refreshToken,
+            endsIn: 3 * LIFETIMES.refreshToken,
+          })
+        }),
+      )
+    }
+  }
+  return { oauth, issueCode, issueGrant, fill }
 }

@@ -146,9 +146,27 @@ export function openSession(
   /** ioredis sends a script again that Redis has forgotten, but by its hash where another call has just sent it whole. */
   async function send(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
     const { lua, numberOfKeys } = SCRIPTS[script]
+    cork()
     return (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments).catch((error) => {
       if (!/^NOSCRIPT /.test(error.message)) throw error
       return client.eval(lua, numberOfKeys, ...keysAndArguments)
+    })
+  }
+
+  let corked = false
+
+  /**
+   * What many requests ask for in one turn of the event loop leaves in one write. Each for itself, to write is what a
+   * call costs most. A cluster has a connection for each node, and the host's client has other users.
+   */
+  function cork(): void {
+    if (!watching || corked) return
+    const { stream } = redis as Redis
+    corked = true
+    stream.cork()
+    setImmediate(() => {
+      corked = false
+      stream.uncork()
     })
   }
 

@@ -22,10 +22,12 @@ import { tokenEndpoint } from './endpoints/token'
 import { userinfoEndpoint } from './endpoints/userinfo'
 import { createEmitter, type OnEvent } from './events'
 import { createAccountFor } from './grants/account'
+import { authorizationCode } from './grants/authorization-code'
 import { createFindToken } from './grants/find-token'
 import { createGrantCodec } from './grants/grant-codec'
-import type { ChainContext } from './grants/grant-type'
+import { bindGrantType, type ChainContext, type GrantContext } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
+import { refreshToken } from './grants/refresh-token'
 import { createAllowResources } from './grants/resources'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
 import { queryOf } from './http/endpoint'
@@ -125,25 +127,28 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   const authenticate = createAuthenticateClient(options.clientAuthMethods, core.findClient, emit)
   const readClientRequest = createReadClientRequest(authenticate)
   const { lifetimes, overlap, codeReplaySeconds, rotates, links, codec, now } = core
-  const contextFor = (): ChainContext => {
+  // Member by member: to spread so many, for each request, takes an eighth of all the time that is ours.
+  const chainContext = (): ChainContext => ({
+    store: store.forOneRequest(),
+    links,
+    codec,
+    lifetimes,
+    audience,
+    overlap,
+    codeReplaySeconds,
+    rotates,
+    now,
+    emit,
+  })
+  const ownContext = (): GrantContext => {
     const inTime = store.forOneRequest()
-    // Member by member: to spread so many, for each request, takes an eighth of all the time that is ours.
-    const newGrant = createNewGrant({ issuer, audience, store: inTime, links, codec, lifetimes, now })
-    return {
-      issuer,
-      audience,
-      store: inTime,
-      links,
-      codec,
-      lifetimes,
-      overlap,
-      codeReplaySeconds,
-      rotates,
-      now,
-      emit,
-      newGrant,
-    }
+    const { put, get, take } = inTime
+    return { issuer, store: { put, get, take }, emit, newGrant: createNewGrant({ ...core, store: inTime }) }
   }
+  const grantTypes = new Map([
+    ...[authorizationCode, refreshToken].map((one) => [one.name, bindGrantType(one, chainContext)] as const),
+    ...options.ownGrantTypes.map((one) => [one.name, bindGrantType(one, ownContext)] as const),
+  ])
   const showError = (occasion: 'sign-in' | 'sign-out') => createShowError(options.errorPage, occasion, emit)
 
   // What is given is switched on.
@@ -153,13 +158,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     authorize &&
       authorizationEndpoint({ ...authorization, authorize, showError: showError('sign-in'), emit }),
     authorizes && pushedAuthorizationEndpoint({ ...core, ...authorization, readClientRequest }),
-    tokenEndpoint({
-      ...core,
-      readClientRequest,
-      grantTypes: new Map(options.grantTypes.map((grantType) => [grantType.name, grantType])),
-      contextFor,
-      issueTokens: createIssueTokens(core),
-    }),
+    tokenEndpoint({ ...core, readClientRequest, grantTypes, issueTokens: createIssueTokens(core) }),
     revocationEndpoint({ readClientRequest, findToken, store, emit }),
     introspectionEndpoint({ ...core, readClientRequest, findToken }),
     scopes.includes('openid') && userinfoEndpoint({ ...core, findToken }),

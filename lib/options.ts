@@ -8,6 +8,17 @@ import { clientSecretPost } from './client-auth/client-secret-post'
 import { none } from './client-auth/none'
 import { checkClients } from './clients/check-clients'
 import type { Client, FindClient } from './clients/client'
+import {
+  flag,
+  list,
+  oneOf,
+  optionalFunction,
+  refuseNulls,
+  refuseUnknownNames,
+  required,
+  seconds,
+  text,
+} from './config-values'
 import type { AuthorizeFunction } from './endpoints/authorization'
 import type { ErrorPage } from './endpoints/error-page'
 import type { LogoutFunction } from './endpoints/logout'
@@ -16,7 +27,7 @@ import type { OnEvent } from './events'
 import type { FindAccount } from './grants/account'
 import { authorizationCode } from './grants/authorization-code'
 import type { Lifetimes } from './grants/grant'
-import type { ChainContext, GrantType } from './grants/grant-type'
+import type { GrantType } from './grants/grant-type'
 import { refreshToken } from './grants/refresh-token'
 import type { Resources } from './grants/resources'
 import type { CorsOption } from './http/cors'
@@ -36,15 +47,6 @@ import {
   checkSecrets,
   checkSigningKeys,
   checkStore,
-  flag,
-  list,
-  oneOf,
-  optionalFunction,
-  refuseNulls,
-  refuseUnknownNames,
-  required,
-  seconds,
-  text,
 } from './option-checks'
 import type { TokenStore } from './stores/token-store'
 import type { SigningKeyInput } from './tokens/signing-keys'
@@ -201,7 +203,7 @@ export function resolveOptions(options: TokenRouterOptions) {
   const issuer = checkIssuer(options.issuer)
   const ownGrantTypes = list('grants', options.grants ?? [])
   ownGrantTypes.forEach(checkGrantType)
-  const grantTypes: readonly GrantType<ChainContext>[] = [authorizationCode, refreshToken, ...ownGrantTypes]
+  const grantTypes = [authorizationCode, refreshToken, ...ownGrantTypes]
   const ownAuthMethods = list('clientAuthMethods', options.clientAuthMethods ?? [])
   ownAuthMethods.forEach(checkClientAuthMethod)
   const clientAuthMethods = [clientSecretBasic, clientSecretPost, none, ...ownAuthMethods]
@@ -241,6 +243,7 @@ export function resolveOptions(options: TokenRouterOptions) {
     codeReplaySeconds: seconds('codeReplaySeconds', options.codeReplaySeconds ?? 5, 0),
     lifetimes: checkLifetimes(options.lifetimes ?? {}),
     grantTypes,
+    ownGrantTypes,
     clientAuthMethods,
     onEvent: optionalFunction('onEvent', options.onEvent),
     rateLimit: checkRateLimit(options.rateLimit),

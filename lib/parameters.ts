@@ -60,3 +60,8 @@ function view(valuesOf: (name: string) => readonly string[]): RequestParameters 
     },
   }
 }
+
+/** A list of words as OAuth has it: separated by spaces (RFC 6749 §3.3, OpenID Connect Core §3.1.2.1). */
+export function words(text: string | undefined): readonly string[] {
+  return text === undefined ? [] : text.split(' ').filter((word) => word !== '')
+}

@@ -1,3 +1,4 @@
+import type { OAuthError } from '../../lib'
 import { CALLBACK, CHALLENGE, fixture, ISSUER, readRequest } from '../support/fixture'
 
 const REQUEST = new URLSearchParams({
@@ -34,5 +35,21 @@ describe('deny', () => {
       description: 'Not "you"\r\n<é>',
     })
     expect(new URL(redirectTo ?? '').searchParams.get('error_description')).toBe('Not you<>')
+  })
+
+  it('tells the client what nextStep threw, where the page is of the host (OIDC Core §3.1.2.6)', async () => {
+    const { oauth, events } = fixture({ authorize: undefined })
+    const request = await readRequest(oauth, [...REQUEST, ['prompt', 'none']])
+    const { redirectTo } = await (async () => request.nextStep(undefined))().then(
+      () => Promise.reject(new Error('a step')),
+      (thrown: OAuthError) => oauth.deny(request, thrown),
+    )
+    expect(Object.fromEntries(new URL(redirectTo ?? '').searchParams)).toEqual({
+      error: 'login_required',
+      error_description: 'The user has to log in.',
+      state: 'a state',
+      iss: ISSUER,
+    })
+    expect(events).toEqual([{ type: 'authorization.denied', clientId: 'spa', error: 'login_required' }])
   })
 })

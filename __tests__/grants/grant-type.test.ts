@@ -40,6 +40,16 @@ const approve =
   }
 
 describe("a grant type of the host's own (RFC 6749 §4.5)", () => {
+  it('may use what a grant type needs, and nothing that signs or decodes', async () => {
+    let names: string[] = []
+    const { redeem } = serverWith(async ({ client }, context) => {
+      names = [...Object.keys(context), ...Object.keys(context.store).map((name) => `store.${name}`)]
+      return context.newGrant(client, { subject: 'alice' })
+    })
+    expect((await redeem()).status).toBe(200)
+    expect(names).toEqual(['issuer', 'store', 'emit', 'newGrant', 'store.put', 'store.get', 'store.take'])
+  })
+
   it('gives tokens by context.newGrant; the refresh token then works like any other', async () => {
     const { server, redeem } = serverWith(approve('profile'))
     const response = await redeem()

@@ -311,18 +311,23 @@ describe('grants.revokeAll', () => {
     expect(await server.oauth.grants.revokeAll('alice')).toBe(3)
   })
 
-  it('ends nothing where the sid was lost: without it, all would end', async () => {
-    const server = clocked()
-    await server.signIn({ sid: 'one' })
+  it.each(['sid', 'clientId'])(
+    'ends nothing where the %s was lost: without it, all would end',
+    async (name) => {
+      const server = clocked()
+      await server.signIn({ sid: 'one' })
 
-    for (const sid of [undefined, null, 1])
-      await expect(server.oauth.grants.revokeAll('alice', { sid } as never)).rejects.toMatchObject({
-        name: 'ConfigError',
-        code: 'bad_string',
-        option: 'grants.revokeAll.sid',
-      })
-    expect((await server.oauth.grants.list('alice')).grants).toHaveLength(1)
-  })
+      for (const value of [undefined, null, 1])
+        await expect(
+          server.oauth.grants.revokeAll('alice', { [name]: value } as never),
+        ).rejects.toMatchObject({
+          name: 'ConfigError',
+          code: 'bad_string',
+          option: `grants.revokeAll.${name}`,
+        })
+      expect((await server.oauth.grants.list('alice')).grants).toHaveLength(1)
+    },
+  )
 
   it('is 0, and no event, where there is nothing to end', async () => {
     const server = clocked()

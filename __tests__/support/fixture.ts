@@ -186,7 +186,7 @@ export function fixture({
 /** An authorization request, as an authorize page of the host's own reads it. */
 export function readRequest(
   oauth: TokenRouter,
-  query: URLSearchParams | Record<string, string>,
+  query: ConstructorParameters<typeof URLSearchParams>[0],
 ): Promise<InteractiveRequest> {
   return new Promise((resolve, reject) => {
     const app = express()

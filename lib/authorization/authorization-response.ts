@@ -1,8 +1,9 @@
 // The answer to an authorization request, in the mode that the client asked for: by redirect (RFC 6749 §4.1.2), by a
 // form that the browser posts (OAuth 2.0 Form Post Response Mode §2), and either of them signed (JARM §2.3).
 import type { Client } from '../clients/client'
-import type { OAuthError } from '../errors'
+import { OAuthError } from '../errors'
 import { type Answer, type AuthorizationResponse, respond } from '../http/respond'
+import type { RequestParameters } from '../parameters'
 import type { SignJwt } from '../tokens/sign-jwt'
 import { FORM_POST_POLICY, formPostPage } from './form-post-page'
 import type { Visits } from './visits'
@@ -85,4 +86,25 @@ export function redirect(redirectUri: string, parameters: Readonly<Record<string
   const redirectTo =
     query === '' ? redirectUri : `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query}`
   return { status: 303, headers: { Location: redirectTo }, redirectTo }
+}
+
+/** `undefined` for a mode that is not supported. */
+export function responseModeOf(parameters: RequestParameters): ResponseMode | undefined {
+  const asked = parameters.get('response_mode') ?? 'query'
+  return RESPONSE_MODES.find((mode) => mode === asked)
+}
+
+/** The same error, with the response that tells the client of it. */
+export async function withResponse(
+  error: OAuthError,
+  target: ResponseTarget,
+  respondTo: RespondTo,
+): Promise<OAuthError> {
+  const { code, description, reason, cause } = error
+  return new OAuthError(code, description, {
+    reason,
+    cause,
+    clientId: target.client.client_id,
+    response: await respondTo(target, errorParameters(error)),
+  })
 }

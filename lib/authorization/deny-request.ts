@@ -21,12 +21,16 @@ export interface Denial {
 }
 
 /**
- * The response that tells the client of a denial. It is an answer like any other, and no fault of the client's.
+ * The response that tells the client of a denial, or of what `nextStep` threw. It is an answer like any other, and no
+ * fault of the client's.
  *
  * @throws {OAuthError} `invalid_request_uri` when a pushed request was answered already; 503 when the store does not
  * answer, or the client wants a signed response and no key can sign.
  */
-export type DenyRequest = (request: AuthorizationRequest, denial: Denial) => Promise<AuthorizationResponse>
+export type DenyRequest = (
+  request: AuthorizationRequest,
+  denial: Denial | OAuthError,
+) => Promise<AuthorizationResponse>
 
 export function createDenyRequest(services: {
   respondTo: RespondTo
@@ -35,10 +39,15 @@ export function createDenyRequest(services: {
 }): DenyRequest {
   const { respondTo, pushedRequests, emit } = services
 
-  return async (request, { error, description = 'The request was denied.' }) => {
-    const response = await respondTo(request, errorParameters(new OAuthError(error, description)))
+  return async (request, denial) => {
+    const error = denial instanceof OAuthError ? denial : asError(denial)
+    const response = await respondTo(request, errorParameters(error))
     await pushedRequests.spend(request.requestUri)
-    emit({ type: 'authorization.denied', clientId: request.client.client_id, error })
+    emit({ type: 'authorization.denied', clientId: request.client.client_id, error: error.code })
     return response
   }
+}
+
+function asError({ error, description = 'The request was denied.' }: Denial): OAuthError {
+  return new OAuthError(error, description)
 }

@@ -1,5 +1,6 @@
 // Client records of the host's, checked when the router is created (RFC 7591 §2).
 import type { ClientAuthMethod } from '../client-auth/client-auth-method'
+import { flag } from '../config-values'
 import { ConfigError } from '../errors'
 import { isSecure } from '../loopback'
 import { ALGORITHMS } from '../tokens/signing-keys'
@@ -157,15 +158,16 @@ export function checkClient(client: Client, option: string, rules: ClientRules):
       'Separate its words by spaces (RFC 7591 §2).',
     )
   }
-  checkFlag(client.require_pushed_authorization_requests, `${option}.require_pushed_authorization_requests`)
+  const { require_pushed_authorization_requests: pushed = false } = client
+  flag(`${option}.require_pushed_authorization_requests`, pushed)
   checkSignedRequests(client, option)
 }
 
 /** What a client signs its requests with (RFC 9101 §10.5). */
 function checkSignedRequests(client: Client, option: string): void {
-  const { jwks, request_object_signing_alg: alg, require_signed_request_object: required } = client
+  const { jwks, request_object_signing_alg: alg, require_signed_request_object: required = false } = client
   if (jwks !== undefined) checkKeySet(jwks, `${option}.jwks`)
-  checkFlag(required, `${option}.require_signed_request_object`)
+  flag(`${option}.require_signed_request_object`, required)
   if (required && jwks === undefined) {
     throw new ConfigError(
       'missing_jwks',
@@ -182,11 +184,6 @@ function checkSignedRequests(client: Client, option: string): void {
       `Leave it out, or use one of ${ALGORITHMS.join(', ')} that a key in jwks can make.`,
     )
   }
-}
-
-function checkFlag(value: unknown, option: string): void {
-  if (value === undefined || typeof value === 'boolean') return
-  throw new ConfigError('bad_flag', option, 'is not a boolean.', 'Give true or false, or leave it out.')
 }
 
 const NEED_SECRET = ['client_secret_basic', 'client_secret_post']

@@ -1,7 +1,6 @@
 // GET and POST /authorize (RFC 6749 §4.1.1): checks the request, asks the host, responds with its answer.
 import type { Request, Response } from 'express'
-import { toldTo } from '../authorization/authorization-request'
-import type { RespondTo } from '../authorization/authorization-response'
+import { type RespondTo, withResponse } from '../authorization/authorization-response'
 import type { Denial, DenyRequest } from '../authorization/deny-request'
 import type { InteractiveRequest, ReadInteractiveRequest } from '../authorization/interactive-request'
 import type { IssueCode } from '../authorization/issue-code'
@@ -34,6 +33,10 @@ export interface AuthorizationEndpointOptions {
   readonly emit: OnEvent
 }
 
+function isApproval(decision: Approval | Denial | OAuthError): decision is Approval {
+  return !(decision instanceof OAuthError || 'error' in decision)
+}
+
 /** Characters. Node.js takes 16 KiB of headers. */
 const LONGEST_URL = 12_000
 
@@ -60,13 +63,13 @@ export function authorizationEndpoint({
       const request = await readRequest(received)
       try {
         if (received.form && !request.form) return toItsUrl(request)
-        const decision = await askHost(request, received.req as Request, received.res as Response)
+        const decision = await askAuthorize(request, received.req as Request, received.res as Response)
         if (!decision) return undefined
-        const response = await ('error' in decision ? deny(request, decision) : issueCode(request, decision))
+        const response = await (isApproval(decision) ? issueCode(request, decision) : deny(request, decision))
         response.send(received.res)
         return undefined
       } catch (thrown) {
-        throw await toldTo(request, asOAuthError(thrown), respondTo)
+        throw await withResponse(asOAuthError(thrown), request, respondTo)
       }
     },
 
@@ -85,13 +88,12 @@ export function authorizationEndpoint({
     return { status: 303, headers: { Location: returnTo } }
   }
 
-  async function askHost(request: InteractiveRequest, req: Request, res: Response) {
+  async function askAuthorize(request: InteractiveRequest, req: Request, res: Response) {
     try {
       return await authorize(request, req, res)
     } catch (thrown) {
       // What request.nextStep throws is a denial.
-      if (thrown instanceof OAuthError && thrown.status < 500)
-        return { error: thrown.code, description: thrown.description } as Denial
+      if (thrown instanceof OAuthError && thrown.status < 500) return thrown
       emit({ type: 'host.trouble', operation: 'authorize', cause: thrown })
       throw unavailable('authorize_failed', thrown)
     }

@@ -3,7 +3,7 @@ import type { Client, FindClient } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { EndpointRequest } from '../http/endpoint'
 import { refuseForeignForm } from '../http/user-page'
-import { parametersOf, refuseRepeated } from '../parameters'
+import { parametersOf, refuseRepeated, words } from '../parameters'
 import { verifyIdTokenHint } from '../tokens/id-token'
 import type { SigningKeys } from '../tokens/signing-keys'
 
@@ -84,7 +84,7 @@ export function createReadLogoutRequest(services: {
       postLogoutRedirectUri: uri,
       state: parameters.get('state'),
       logoutHint: parameters.get('logout_hint'),
-      uiLocales: parameters.get('ui_locales')?.split(' ') ?? [],
+      uiLocales: words(parameters.get('ui_locales')),
       form: answered ? form : undefined,
       mustAsk: (login) =>
         hinted?.sid === undefined || hinted.sub !== login.subject || hinted.sid !== login.sid,

@@ -64,7 +64,7 @@ export function logoutEndpoint({
       if (req.method === 'POST' && !request.form)
         return { status: 303, headers: { Location: `?${form?.size ? form : query}` } }
 
-      const decision = await askHost(request, req as Request, received.res as Response)
+      const decision = await askLogout(request, req as Request, received.res as Response)
       if (!decision) return undefined
       await endGrants(decision)
 
@@ -76,7 +76,7 @@ export function logoutEndpoint({
     refuse: (error, req, res) => showError(error, req as Request, res as Response),
   }
 
-  async function askHost(request: LogoutRequest, req: Request, res: Response) {
+  async function askLogout(request: LogoutRequest, req: Request, res: Response) {
     try {
       return await logout(request, req, res)
     } catch (cause) {

@@ -1,6 +1,7 @@
 // POST /par (RFC 9126): a client hands in its authorization request, and the browser takes along no more than its URI.
-import { type AuthorizationRules, checkPushedRequest } from '../authorization/authorization-request'
+
 import type { PushedRequests } from '../authorization/pushed-requests'
+import { type AuthorizationRules, checkPushedRequest } from '../authorization/read-authorization-request'
 import { OAuthError } from '../errors'
 import type { Endpoint } from '../http/endpoint'
 import type { ReadClientRequest } from './client-request'

@@ -1,8 +1,9 @@
 // POST /token (RFC 6749 §3.2): authenticate → grant type → check everything → sign → commit → respond.
 import { mayUseGrant } from '../clients/client'
 import { OAuthError, unavailable } from '../errors'
+import type { OnEvent } from '../events'
 import type { AccountFor } from '../grants/account'
-import type { ChainContext, GrantType } from '../grants/grant-type'
+import type { BoundGrantType } from '../grants/grant-type'
 import { inTime } from '../host'
 import type { Endpoint } from '../http/endpoint'
 import { only } from '../parameters'
@@ -11,19 +12,18 @@ import type { ReadClientRequest } from './client-request'
 
 export interface TokenEndpointOptions {
   readonly readClientRequest: ReadClientRequest
-  readonly grantTypes: ReadonlyMap<string, GrantType<ChainContext>>
-  /** What the grant type of one request uses. */
-  readonly contextFor: () => ChainContext
+  readonly grantTypes: ReadonlyMap<string, BoundGrantType>
   readonly accountFor: AccountFor
   readonly issueTokens: IssueTokens
+  readonly emit: OnEvent
 }
 
 export function tokenEndpoint({
   readClientRequest,
   grantTypes,
-  contextFor,
   accountFor,
   issueTokens,
+  emit,
 }: TokenEndpointOptions): Endpoint {
   return {
     name: 'token',
@@ -48,17 +48,17 @@ export function tokenEndpoint({
 
       // Twice, because another request may move the grant between our look at it and our commit. Then what was
       // current is superseded, and the second look tells an overlap or a replay.
-      const context = contextFor()
+      const decide = grantType.begin()
       for (let attempt = 1; attempt <= 2; attempt++) {
-        const issuance = await inTime('grants', context.emit, () => grantType.handle(tokenRequest, context))
+        const issuance = await inTime('grants', emit, () => decide(tokenRequest))
         const { claims, accessTokenClaims, idTokenClaims } = await accountFor(issuance, name)
         const body = await issueTokens(issuance, {
           accessTokenClaims,
           idTokenClaims: { ...claims, ...idTokenClaims },
         })
         if (await issuance.commit()) {
-          for (const event of issuance.events) context.emit(event)
-          context.emit({
+          for (const event of issuance.events) emit(event)
+          emit({
             type: 'tokens.issued',
             grantType: name,
             grant: issuance.key,

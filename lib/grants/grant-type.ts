@@ -31,15 +31,17 @@ export interface Issuance extends Issuable {
 /** What a grant type may use. */
 export interface GrantContext {
   readonly issuer: string
-  /** Short-lived keys are for everyone: `put`, `get`, `take`. */
-  readonly store: TokenStore
+  /** For short-lived keys. Begin yours with a name of your own. */
+  readonly store: Pick<TokenStore, 'put' | 'get' | 'take'>
   emit(event: TokenRouterEvent): void
   /** A new grant with its first refresh token: what a grant type of the host's own returns. @throws {ConfigError} */
   newGrant(client: Client, approval: Approval): Issuance
 }
 
-/** What the two grant types that walk along a chain use as well. */
-export interface ChainContext extends GrantContext {
+/** What the two grant types that walk along a chain may use. */
+export interface ChainContext {
+  readonly store: TokenStore
+  emit(event: TokenRouterEvent): void
   readonly links: Links
   readonly codec: GrantCodec
   readonly lifetimes: Lifetimes
@@ -69,7 +71,7 @@ export interface ChainContext extends GrantContext {
  *   },
  * }
  */
-export interface GrantType<Context extends GrantContext = GrantContext> {
+export interface GrantType<Context = GrantContext> {
   /** The value of `grant_type`: a registered name or an absolute URI (RFC 6749 §4.5). */
   readonly name: string
   /** The parameters that it reads; it sees no others. */
@@ -79,4 +81,24 @@ export interface GrantType<Context extends GrantContext = GrantContext> {
    * between. @throws {OAuthError}
    */
   handle(request: TokenRequest, context: Context): Promise<Issuance>
+}
+
+/** A grant type with what it may use. */
+export interface BoundGrantType {
+  readonly parameters: readonly string[]
+  /** For one request: all that it asks of the store has to be done in the time of two calls. */
+  begin(): (request: TokenRequest) => Promise<Issuance>
+}
+
+export function bindGrantType<Context>(
+  grantType: GrantType<Context>,
+  contextFor: () => Context,
+): BoundGrantType {
+  return {
+    parameters: grantType.parameters,
+    begin() {
+      const context = contextFor()
+      return (request) => grantType.handle(request, context)
+    },
+  }
 }

@@ -1,8 +1,8 @@
 // A user's grants, as the host shows and ends them: a page of signed-in devices, "log out everywhere".
 import type { FindClient } from '../clients/client'
+import { refuseUnknownNames, text } from '../config-values'
 import { ConfigError } from '../errors'
 import type { OnEvent } from '../events'
-import { refuseUnknownNames } from '../option-checks'
 import { isGrantKey, type Page, type StoredGrant, type TokenStore } from '../stores/token-store'
 import { subjectKey } from '../tokens/link'
 import { type Grant, isHonoured, type Lifetimes, secondsLeft } from './grant'
@@ -81,9 +81,9 @@ export function createUserGrants(services: {
     },
 
     async revokeAll(subject, filter = {}) {
-      // A misspelled filter would end everything.
+      // A misspelled filter, or one without a value, would end everything.
       refuseUnknownNames('grants.revokeAll.', filter, { clientId: true, sid: true })
-      if ('sid' in filter && typeof filter.sid !== 'string') throw badSid()
+      for (const [name, value] of Object.entries(filter)) text(`grants.revokeAll.${name}`, value)
       const { clientId, sid } = filter
       const owner = subjectKey(issuer, subject)
       const count =
@@ -144,16 +144,6 @@ export function createUserGrants(services: {
       return undefined
     }
   }
-}
-
-/** Without it all grants would end. */
-function badSid(): ConfigError {
-  return new ConfigError(
-    'bad_string',
-    'grants.revokeAll.sid',
-    'is not a string.',
-    'Give the sid of the approvals, or leave it out to end all grants.',
-  )
 }
 
 /** @throws {ConfigError} */

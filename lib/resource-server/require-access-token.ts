@@ -1,11 +1,11 @@
 // Guards the host's own API with the tokens that it issues (RFC 6750, RFC 9068 §4).
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FindClient } from '../clients/client'
+import { flag, refuseUnknownNames, text } from '../config-values'
 import { ConfigError, OAuthError } from '../errors'
 import { isHonoured } from '../grants/grant'
 import { isScopeWord } from '../grants/scope'
 import { respond } from '../http/respond'
-import { refuseUnknownNames, text } from '../option-checks'
 import type { TokenStore } from '../stores/token-store'
 import { type AccessTokenClaims, verifyAccessToken } from '../tokens/access-token'
 import type { SigningKeys } from '../tokens/signing-keys'
@@ -123,14 +123,7 @@ function checkOptions(options: RequireAccessTokenOptions) {
       'Separate its words by a space.',
     )
   }
-  if (typeof checkGrant !== 'boolean') {
-    throw new ConfigError(
-      'bad_flag',
-      'requireAccessToken.checkGrant',
-      'is not a boolean.',
-      'Set true or false.',
-    )
-  }
+  flag('requireAccessToken.checkGrant', checkGrant)
   if (audience === undefined) return { needed, checkGrant }
   return { needed, checkGrant, audience: text('requireAccessToken.audience', audience) }
 }

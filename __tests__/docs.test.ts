@@ -14,10 +14,20 @@ function found(pattern: RegExp): string[] {
   return [...new Set(Array.from(sources.matchAll(pattern), ([, name]) => name as string))].sort()
 }
 
+/** Behind the heading, as far as the next one. */
+function section(name: string, heading: string): string {
+  return page(name).split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
+}
+
+function unexplained(names: readonly string[], text: string): string[] {
+  return names.filter((name) => !text.includes(`\`${name}\``))
+}
+
 test('docs/errors.md explains each code of a ConfigError, and no other', () => {
   const codes = found(/new ConfigError\(\s*'(\w+)'/g)
-  const [, table = ''] = page('errors.md').split('## Configuration errors')
-  const rows = (table.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| `'))
+  const rows = section('errors.md', 'Configuration errors')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
   const explained = rows.flatMap((row) =>
     Array.from(row.split('|')[1]?.matchAll(/`(\w+)`/g) ?? [], ([, code]) => code),
   )
@@ -25,10 +35,34 @@ test('docs/errors.md explains each code of a ConfigError, and no other', () => {
   expect(explained.sort()).toEqual(codes)
 })
 
+test('docs/errors.md explains each code of an OAuthError that the library knows', () => {
+  const [, union = ''] = /type OAuthErrorCode =([^{]*)/.exec(sources) ?? []
+  const codes = Array.from(union.matchAll(/'(\w+)'/g), ([, code]) => code as string)
+  expect(codes.length).toBeGreaterThan(20)
+  expect(unexplained(codes, section('errors.md', 'OAuth error codes'))).toEqual([])
+})
+
+test('docs/errors.md explains each reason of a refusal', () => {
+  const reasons = [
+    ...found(/\breason(?: =|:) '(\w+)'/g),
+    // Functions that make a refusal; the reason is the last string in the call, or the only one.
+    ...found(/\b(?:refused?|invalid\w*|malformed|unavailable)\((?:\s*['`][^'`]*['`],)?\s*'(\w+)'/g),
+    ...found(/: '(\w+_failed)'/g),
+  ]
+  expect(reasons.length).toBeGreaterThan(70)
+  expect(unexplained(reasons, section('errors.md', 'Reasons'))).toEqual([])
+})
+
 test('docs/operations.md explains each type of event', () => {
   const types = found(/readonly type: '([\w.-]+)'/g)
   expect(types.length).toBeGreaterThan(9)
-  expect(types.filter((type) => !page('operations.md').includes(`\`${type}\``))).toEqual([])
+  expect(unexplained(types, section('operations.md', 'Events'))).toEqual([])
+})
+
+test('docs/operations.md names each endpoint that an event can tell of', () => {
+  const endpoints = found(/^ {4}name: '(\w+)',\n {4}path\b/gm)
+  expect(endpoints.length).toBeGreaterThan(8)
+  expect(unexplained(endpoints, section('operations.md', 'Events'))).toEqual([])
 })
 
 test('the README fits on a few screens', () => {

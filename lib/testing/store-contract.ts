@@ -34,7 +34,7 @@ export interface StoreContractOptions {
  * import { describe, test } from 'node:test'
  * import { storeContract } from 'express-token-endpoint/testing'
  *
- * storeContract({ describe, test, createStore: () => postgresStore(pool) })
+ * storeContract({ describe, test, createStore: () => postgresStore({ pool }) })
  */
 export function storeContract(options: StoreContractOptions): void {
   const { createStore, test, describe = (_title, body) => body(), resolution = 0.01 } = options

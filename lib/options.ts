@@ -72,27 +72,27 @@ export interface TokenRouterOptions {
   readonly clients: readonly Client[] | FindClient
   /** Asked before tokens are issued; `undefined` means that this user may have none any more. */
   readonly findAccount: FindAccount
-  /** The host's login and consent. Given, it mounts the authorization endpoint at `/authorize`. */
+  /** Your login and consent. Given, it mounts the authorization endpoint at `/authorize`. */
   readonly authorize?: AuthorizeFunction | undefined
-  /** The host's own page for errors that no client can be told; a plain one unless told. */
+  /** Your own page for errors that no client can be told. Default: a plain one. */
   readonly errorPage?: ErrorPage | undefined
-  /** The host's logout, for clients that want their user logged out. Given, it mounts the logout endpoint at `/logout`. */
+  /** Your logout, for clients that want their user logged out. Given, it mounts the logout endpoint at `/logout`. */
   readonly logout?: LogoutFunction | undefined
-  /** The URL of an authorize page of the host's own, which calls `issueCode`; for the metadata. */
+  /** The URL of an authorize page of your own, which calls `issueCode`; for the metadata. */
   readonly authorizationEndpoint?: string | undefined
   /**
-   * Where grants live: a store, or the URL or ioredis client of a Redis; `redis://127.0.0.1:6379` unless told.
+   * Where grants live: a store, or the URL or ioredis client of a Redis. Default: `redis://127.0.0.1:6379`.
    * `memoryStore()` for a first run, for tests and for a single process.
    */
   readonly store?: TokenStore | Redis | Cluster | string | undefined
-  /** `aud` of access tokens (RFC 9068 §2.2): the API that they are for; the issuer unless told. */
+  /** `aud` of access tokens (RFC 9068 §2.2): the API that they are for. Default: the issuer. */
   readonly audience?: string | undefined
   /**
    * Further APIs that a client may ask for by the parameter `resource` (RFC 8707), by their absolute URIs; or a
-   * function that says whether this client may. None unless told.
+   * function that says whether this client may. Default: none.
    */
   readonly resources?: Resources | undefined
-  /** The scope that the server knows; `['openid', 'offline_access']` unless told. */
+  /** The scope that the server knows. Default: `['openid', 'offline_access']`. A list of yours replaces it. */
   readonly scopes?: readonly string[] | undefined
   /**
    * Which claims of `findAccount` words of your own in `scopes` stand for, such as `{ membership: ['member_since'] }`;
@@ -100,47 +100,47 @@ export interface TokenRouterOptions {
    */
   readonly scopeClaims?: Readonly<Record<string, readonly string[]>> | undefined
   /**
-   * Who must use PKCE; `always`, unless told. `public`: confidential OpenID Connect clients may rely on `nonce` instead
-   * (RFC 9700 §2.1.1). `optional`: on neither, as OpenID Connect Core allows them; not for new clients.
+   * Who must use PKCE. Default: `always`. `public`: confidential OpenID Connect clients may rely on `nonce` instead
+   * (RFC 9700 §2.1.1). `optional`: they may use neither, as OpenID Connect Core allows. Not for new clients.
    */
   readonly pkce?: PkceRule | undefined
   /**
-   * Whether all clients must push their authorization requests (RFC 9126 §5); false unless told. A client may also be
+   * Whether all clients must push their authorization requests (RFC 9126 §5). Default: false. A client may also be
    * registered so, with `require_pushed_authorization_requests`.
    */
   readonly requirePushedAuthorizationRequests?: boolean | undefined
   /**
-   * Whose refresh tokens rotate (RFC 9700 §4.14.2): `public` clients unless told. Any other keeps its refresh token
-   * until it expires.
+   * Whose refresh tokens rotate (RFC 9700 §4.14.2). Default: those of `public` clients. Any other client keeps
+   * its refresh token until it expires.
    */
   readonly rotate?: Rotate | undefined
   /**
    * Seconds for which a superseded refresh token still gets the current one, so that a lost answer or two tabs log
-   * nobody out; 60 unless told, 0 is strict.
+   * nobody out. Default: 60; 0 is strict.
    */
   readonly overlap?: number | undefined
-  /** Seconds within which a spent code is only refused; afterwards its grant ends as well. 5 unless told. */
+  /** Seconds within which a spent code is only refused; afterwards its grant ends as well. Default: 5. */
   readonly codeReplaySeconds?: number | undefined
   /**
-   * In seconds: code 60, access token 600, ID token 600, refresh idle 30 days, refresh absolute 90 days, pushed request
-   * 60.
+   * In seconds. Defaults: code 60, access token 600, ID token 600, refresh idle 30 days, refresh absolute 90 days,
+   * pushed request 60.
    */
   readonly lifetimes?: Partial<Lifetimes> | undefined
-  /** Grant types of the host's own, beside the authorization code and the refresh token. */
+  /** Grant types of your own, beside the authorization code and the refresh token. */
   readonly grants?: readonly GrantType[] | undefined
-  /** Client-authentication methods of the host's own, beside Basic, post and none. */
+  /** Client-authentication methods of your own, beside Basic, post and none. */
   readonly clientAuthMethods?: readonly ClientAuthMethod[] | undefined
-  /** Told of all that happens, with never a secret in it. Unless told, troubles are written to standard error. */
+  /** Told of all that happens, with never a secret in it. Default: troubles are written to standard error. */
   readonly onEvent?: OnEvent | undefined
-  /** Limits on failures, by address and by client; `false` turns them off. */
+  /** Limits on failures, by address (default: 120 a minute) and by client there (30); `false` turns them off. */
   readonly rateLimit?: RateLimitOptions | false | undefined
-  /** Which origins may call from a browser, never with credentials; all unless told. */
+  /** Which origins may call from a browser, never with credentials. Default: all. */
   readonly cors?: CorsOption | undefined
-  /** The path under which the app sees the router, where a proxy strips a part; the issuer's path unless told. */
+  /** The path under which the app sees the router, where a proxy strips a part. Default: the issuer's path. */
   readonly mountPath?: string | undefined
-  /** Seconds that a store may take before the answer is 503; 0.7 unless told: the two calls of a request stay within 1.5 s. */
+  /** Seconds that a store may take before the answer is 503. Default: 0.7, so that two calls stay within 1.5 s. */
   readonly storeTimeoutSeconds?: number | undefined
-  /** The time in milliseconds since the epoch, for tests; `Date.now` unless told. Stores have a clock of their own. */
+  /** The time in milliseconds since the epoch, for tests. Default: `Date.now`. Stores have a clock of their own. */
   readonly now?: (() => number) | undefined
 }
 

@@ -86,7 +86,7 @@ const bugs: Bug[] = [
     (store) => ({
       advance: (key, from, move) => store.advance(key, from, { ...move, op: `${Math.random()}` }),
     }),
-    'true too when this very move was the last one made; it is made once',
+    'true also if this very move was the last one made; it is made once',
   ],
   [
     'a move that is sent twice counts twice',
@@ -100,7 +100,7 @@ const bugs: Bug[] = [
         },
       }
     },
-    'true too when this very move was the last one made; it is made once',
+    'true also if this very move was the last one made; it is made once',
   ],
   [
     'a move is known for ever, not only while it is the last one',
@@ -114,7 +114,7 @@ const bugs: Bug[] = [
         },
       }
     },
-    'true too when this very move was the last one made; it is made once',
+    'true also if this very move was the last one made; it is made once',
   ],
   [
     'of several links passed at once, one is superseded',
@@ -309,7 +309,7 @@ const bugs: Bug[] = [
     (store) => ({
       list: async (subject, page) => ({ grants: (await store.list(subject, page)).grants, next: undefined }),
     }),
-    '100 grants at most unless told',
+    '100 grants at most by default',
   ],
   [
     'revokeAll stops after a page of ten',

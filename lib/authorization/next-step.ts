@@ -10,7 +10,7 @@ export interface Login {
   readonly authTime: Date
   /** How: the authentication context class (OpenID Connect Core §2). */
   readonly acr?: string | undefined
-  /** When the user last chose this account among several; `authTime` unless told. */
+  /** When the user last chose this account among several. Default: `authTime`. */
   readonly chosenAt?: Date | undefined
 }
 

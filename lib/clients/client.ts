@@ -8,11 +8,11 @@ export interface ClientKeySet {
 
 /**
  * A registered client, in the names of RFC 7591 §2. Members that are not listed here may be present and are handed
- * to the host unchanged.
+ * to your functions unchanged.
  */
 export interface Client {
   readonly client_id: string
-  /** Shown to the user on the host's consent page. */
+  /** For your consent page; the library never shows it. */
   readonly client_name?: string | undefined
   /** Hash of the secret, by `createClientSecret` or `hashClientSecret`; two of them while a secret is being changed. */
   readonly client_secret_hash?: string | readonly string[] | undefined
@@ -20,13 +20,13 @@ export interface Client {
   readonly redirect_uris?: readonly string[] | undefined
   /** Where a logout may send the browser (RP-Initiated Logout §3.1). Compared character by character. */
   readonly post_logout_redirect_uris?: readonly string[] | undefined
-  /** What it may ask at the token endpoint; `['authorization_code']` unless told (RFC 7591 §2). */
+  /** What it may ask at the token endpoint. Default: `['authorization_code']` (RFC 7591 §2). */
   readonly grant_types?: readonly string[] | undefined
-  /** How it authenticates; `client_secret_basic` unless told (RFC 7591 §2). `none` makes it a public client. */
+  /** How it authenticates. Default: `client_secret_basic` (RFC 7591 §2). `none` makes it a public client. */
   readonly token_endpoint_auth_method?: string | undefined
-  /** The scope it may ask for, separated by spaces; all that the server knows unless told. */
+  /** The scope it may ask for, separated by spaces. Default: all that the server knows. */
   readonly scope?: string | undefined
-  /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3); `web` unless told. */
+  /** `native` lets the port of a loopback redirect URI vary (RFC 8252 §7.3). Default: `web`. */
   readonly application_type?: 'web' | 'native' | undefined
   /**
    * Grants made before this are refused: how all that users ever granted to a client is ended. A Date, or a string of
@@ -35,13 +35,13 @@ export interface Client {
   readonly notBefore?: Date | string | undefined
   /** Seconds since the last login that are acceptable, where a request does not say (OpenID Connect Registration §2). */
   readonly default_max_age?: number | undefined
-  /** Signs ID tokens; the first signing key unless told (OpenID Connect Registration §2). */
+  /** Signs ID tokens. Default: that of the first signing key (OpenID Connect Registration §2). */
   readonly id_token_signed_response_alg?: string | undefined
-  /** Signs authorization responses that are asked for as JWTs; the first signing key unless told (JARM §3). */
+  /** Signs authorization responses that are asked for as JWTs. Default: that of the first signing key (JARM §3). */
   readonly authorization_signed_response_alg?: string | undefined
   /** Its public keys. Given, it may sign its requests (RFC 9101). */
   readonly jwks?: ClientKeySet | undefined
-  /** The one algorithm by which it signs them; any that its keys can make unless told (OpenID Connect Registration §2). */
+  /** The one algorithm by which it signs them. Default: any that its keys make (OpenID Connect Registration §2). */
   readonly request_object_signing_alg?: string | undefined
   /** Whether it must sign them (RFC 9101 §10.5). */
   readonly require_signed_request_object?: boolean | undefined
@@ -89,7 +89,7 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/
 const LOOPBACK = /^(http:\/\/(?:127\.0\.0\.1|\[::1\]|localhost))(?::\d{1,5})?(\/.*)?$/
 
 /**
- * Exact comparison (RFC 9700 §2.1), but that a native app listens at whichever loopback port is free
+ * Exact comparison (RFC 9700 §2.1), except that a native app listens at whichever loopback port is free
  * (RFC 8252 §7.3).
  */
 export function mayRedirectTo(client: Client, redirectUri: string): boolean {

@@ -86,7 +86,7 @@ export function metadata({
     // For clients with registered keys.
     request_parameter_supported: authorizes,
     request_object_signing_alg_values_supported: authorizes ? ALGORITHMS : [],
-    // OpenID Connect Discovery §3: true where it is left out. Pushed requests need it not (RFC 9126 §5).
+    // OpenID Connect Discovery §3: its default is true. Pushed requests do not need it (RFC 9126 §5).
     request_uri_parameter_supported: false,
     claims_parameter_supported: authorizes && openid,
   }

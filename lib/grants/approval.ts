@@ -5,18 +5,18 @@ import type { ClaimNames } from './claims'
 export interface Approval {
   /** The user, by the name that tokens carry as `sub`: at most 255 ASCII characters, never given to anyone else. */
   readonly subject: string
-  /** What was granted, of what was asked for; all of it unless told. */
+  /** What was granted, of what was asked for. Default: all of it. */
   readonly scope?: readonly string[] | undefined
-  /** Which of the claims that were asked for by name; all of them unless told. */
+  /** Which of the claims that were asked for by name. Default: all of them. */
   readonly claims?: Partial<ClaimNames> | undefined
   /**
-   * The APIs that access tokens are for (RFC 8707 §2), of those that were asked for: all of them unless told. Where no
-   * client asked, the APIs of a new grant.
+   * The APIs that access tokens are for (RFC 8707 §2), of those that were asked for. Default: all of them. In
+   * `newGrant`, where no client asked: the APIs of the grant.
    */
   readonly resources?: readonly string[] | undefined
-  /** When the user authenticated; now unless told. It becomes `auth_time`. */
+  /** When the user authenticated. It becomes `auth_time`. Default: now. */
   readonly authTime?: Date | undefined
-  /** The user's session at the host. It becomes `sid`. */
+  /** A random name of the user's login at your app, never the id of its session. It becomes `sid`. */
   readonly sid?: string | undefined
   /** How the user authenticated (OpenID Connect Core §2). */
   readonly acr?: string | undefined

@@ -10,7 +10,7 @@ export function allowOrigin(cors: CorsOption, req: IncomingMessage, res: ServerR
   const { origin } = req.headers
   // The answer depends on who asks, so a cache must ask again for another origin.
   if (cors !== true) res.appendHeader('Vary', 'Origin')
-  // For all, it says so to those as well who do not ask: a cache may keep that answer for a script.
+  // With `*`, the header is always sent: a cache may reuse the answer for a script.
   const allowed = cors === true ? '*' : origin !== undefined && cors.includes(origin) ? origin : undefined
   if (allowed === undefined) return
   res.setHeader('Access-Control-Allow-Origin', allowed)

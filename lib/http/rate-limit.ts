@@ -13,13 +13,13 @@ import type { OnEvent } from '../events'
 
 /** Limits on failed requests. Successes never count. */
 export interface RateLimitOptions {
-  /** How long failures are remembered; 60 unless told. */
+  /** How long failures are remembered. Default: 60. */
   readonly windowSeconds?: number
-  /** Failures in that time after which an address has to wait; 120 unless told. One IPv6 /56 is one address. */
+  /** Failures in that time after which an address has to wait. Default: 120. One IPv6 /56 is one address. */
   readonly failuresPerAddress?: number
-  /** The same for one client at one address; 30 unless told. */
+  /** The same for one client at one address. Default: 30. */
   readonly failuresPerClient?: number
-  /** Makes a store of express-rate-limit for each of the two limits; its memory store unless told. */
+  /** Makes a store of express-rate-limit for each of the two limits. Default: its memory store. */
   readonly store?: (limit: 'address' | 'client') => Store
 }
 

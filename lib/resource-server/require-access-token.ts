@@ -35,7 +35,7 @@ export interface RequireAccessTokenOptions {
   readonly scope?: string
   /** Asks the store and `clients`, at each request, whether the grant is alive: a revocation then shows at once. */
   readonly checkGrant?: boolean
-  /** The audience that the token must name; the router's own unless told. */
+  /** The audience that the token must name. Default: that of the router. */
   readonly audience?: string
 }
 

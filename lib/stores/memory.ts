@@ -15,7 +15,7 @@ import {
 
 /** For tests. */
 export interface MemoryStoreOptions {
-  /** Milliseconds on a clock of any origin; a monotonic one unless told, so that setting the time expires nothing. */
+  /** Milliseconds on a clock of any origin. Default: a monotonic one, so that setting the time expires nothing. */
   readonly now?: (() => number) | undefined
 }
 

@@ -18,15 +18,15 @@ import {
 export { type PostgresTables, postgresTables }
 
 export interface PostgresStoreOptions extends PostgresTables {
-  /** The host's own pool, of `pg`. It is never closed here, and keeps its settings: give it a `statement_timeout`. */
+  /** Your own pool, of `pg`. It is never closed here, and keeps its settings: give it a `statement_timeout`. */
   readonly pool?: PostgresConnectionOptions['pool']
   /** Instead of `pool`, such as `postgres://user:password@db.example.com/app`. Without both, what `PGHOST` etc. say. */
   readonly url?: PostgresConnectionOptions['url']
   /** Options of `pg` for the pool that is opened here. */
   readonly options?: PostgresConnectionOptions['options']
-  /** Seconds after which a call rejects, and its connection is given up; 0.6 unless told. */
+  /** Seconds after which a call rejects, and its connection is given up. Default: 0.6. */
   readonly timeoutSeconds?: PostgresConnectionOptions['timeoutSeconds']
-  /** Whether statements are prepared once for each connection; true unless told. Some connection poolers forbid it. */
+  /** Whether statements are prepared once for each connection. Default: true. Some connection poolers forbid it. */
   readonly prepare?: PostgresConnectionOptions['prepare']
 }
 

@@ -16,22 +16,22 @@ import {
 
 /** Which Redis, and how its keys are named. */
 export interface RedisStoreOptions {
-  /** Such as `rediss://user:password@redis.example.com:6380/0`; `redis://127.0.0.1:6379` unless told. */
+  /** Such as `rediss://user:password@redis.example.com:6380/0`. Default: `redis://127.0.0.1:6379`. */
   readonly url?: RedisConnectionOptions['url']
   /** Options of ioredis for the connections that are opened here. With `sentinels` and `name`, they say where to. */
   readonly options?: RedisConnectionOptions['options']
   /** A cluster: some of its `nodes`, and options of ioredis for it. */
   readonly cluster?: RedisConnectionOptions['cluster']
-  /** A client of the host's own, from ioredis: `Redis` or `Cluster`. It is never closed here. */
+  /** A client of your own, from ioredis: `Redis` or `Cluster`. It is never closed here. */
   readonly client?: RedisConnectionOptions['client']
   /**
    * Redeeming a code and revoking are done only when so many replicas have it. Unconfirmed in time, the call rejects. A
    * move that is no redemption does not wait: if it is lost, the client's next refresh makes up for it.
    */
   readonly waitForReplicas?: RedisConnectionOptions['waitForReplicas']
-  /** What all keys begin with; `oauth:` unless told. */
+  /** What all keys begin with. Default: `oauth:`. */
   readonly prefix?: string | undefined
-  /** Told once when this Redis may drop grants on its own; a warning of the process unless told. */
+  /** Told once when this Redis may drop grants on its own. Default: a warning of the process. */
   readonly onWarning?: RedisConnectionOptions['onWarning']
 }
 

@@ -63,7 +63,7 @@ export interface GrantFilter {
 
 /** Which part of a subject's grants. */
 export interface Page {
-  /** How many grants at most; 100 unless told. */
+  /** How many grants at most. Default: 100. */
   readonly limit?: number
   /** `next` of the page before. After anything else there are no grants: it may come from a form or a link. */
   readonly after?: string
@@ -105,8 +105,8 @@ export interface TokenStore {
 
   /**
    * Moves the grant from link `from`, if that is still its link and it has not expired, and says whether it did.
-   * True too when this very move (`move.op`) was the last one made. A chain never goes back: false for `to` < `from`. Atomic: of many callers that move from the same
-   * link to a later one, exactly one wins.
+   * True also if this very move (`move.op`) was the last one made. False if `to` < `from`: a chain never goes back.
+   * Atomic: of many callers that move from the same link to a later one, exactly one wins.
    */
   advance(key: GrantKey, from: number, move: GrantMove): Promise<boolean>
 

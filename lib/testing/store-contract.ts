@@ -21,7 +21,7 @@ export interface StoreContractOptions {
   /** `describe` of your runner, to group the tests. */
   readonly describe?: ((title: string, body: () => void) => unknown) | undefined
   /**
-   * Seconds by which the store may be wrong about ages and expiry; 0.01 unless told. A store that counts in whole
+   * Seconds by which the store may be wrong about ages and expiry. Default: 0.01. A store that counts in whole
    * seconds says 1, and the tests take longer: up to ten seconds each.
    */
   readonly resolution?: number | undefined
@@ -100,7 +100,7 @@ export function storeContract(options: StoreContractOptions): void {
       },
     )
 
-    rule('true too when this very move was the last one made; it is made once', async (store) => {
+    rule('true also if this very move was the last one made; it is made once', async (store) => {
       const { key } = await inserted(store)
       const move = aMove(1)
       assert.equal(await store.advance(key, 0, move), true)
@@ -262,7 +262,7 @@ export function storeContract(options: StoreContractOptions): void {
       }
     })
 
-    rule('100 grants at most unless told', async (store) => {
+    rule('100 grants at most by default', async (store) => {
       const subject = aSubject()
       await Promise.all(
         Array.from({ length: 110 }, (_, i) => inserted(store, { subject, client: `client ${i % 2}` })),

@@ -16,8 +16,8 @@ export interface InteractiveRequest extends AuthorizationRequest {
    * What is still needed of the user: acts on `prompt`, `max_age`, `id_token_hint` and `claims` (OpenID Connect Core
    * §3.1.2.1).
    *
-   * @param consented Whether the user has allowed this client before all that it asks for now (`asksFor`); `false`
-   * unless told.
+   * @param consented Whether the user has allowed this client before all that it asks for now (`asksFor`). Default:
+   * `false`.
    * @throws {OAuthError} What the client has to be told instead, such as `login_required`. Let it pass.
    */
   nextStep(login: Login | undefined, consented?: boolean): NextStep

@@ -4,9 +4,9 @@ import { ConfigError } from '../errors'
 import { MAX_GRANTS_PER_CLIENT } from './token-store'
 
 export interface PostgresTables {
-  /** The schema of the tables; whatever `search_path` says unless told. */
+  /** The schema of the tables. Default: what `search_path` says. */
   readonly schema?: string | undefined
-  /** What the names of tables and indexes begin with; `oauth_` unless told. */
+  /** What the names of tables and indexes begin with. Default: `oauth_`. */
   readonly prefix?: string | undefined
 }
 

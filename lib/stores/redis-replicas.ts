@@ -9,7 +9,7 @@ import { badOptions, isReadOnly, USED_ONCE } from './redis-client'
 export interface WaitForReplicas {
   /** How many replicas, besides the primary. */
   readonly count: number
-  /** Seconds within which they must; 0.3 unless told. Twice that should be less than the router's `storeTimeoutSeconds`. */
+  /** Seconds within which they must. Default: 0.3. Twice that should be less than the router's `storeTimeoutSeconds`. */
   readonly timeoutSeconds?: number | undefined
 }
 

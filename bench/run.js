@@ -4,6 +4,7 @@
 //   npm run bench -- --quick                 the same in less than 2 minutes, less exact; writes nothing
 //   npm run bench -- --scenario es256-keep   one scenario; the others of the table stay as they were
 //   npm run bench -- --server ours           one server beside the hand-written one; writes nothing
+import { stderr } from 'node:process'
 import { parseArgs } from 'node:util'
 import { countBytes, countCommands } from './census.js'
 import { load } from './load.js'
@@ -19,13 +20,13 @@ const { values: given } = parseArgs({
     quick: { type: 'boolean', default: false },
     scenario: { type: 'string', multiple: true },
     server: { type: 'string', multiple: true },
-    repeats: { type: 'string' },
-    seconds: { type: 'string' },
   },
 })
-const repeats = Number(given.repeats ?? (given.quick ? 3 : 9))
-const seconds = Number(given.seconds ?? (given.quick ? 0.6 : 1.5))
-const warmUp = given.quick ? 2500 : 8000
+/** Processes of the same server differ by some percent, each for its whole life: so there are several of each. */
+const processes = given.quick ? 1 : 3
+const repeats = 3
+const seconds = given.quick ? 0.6 : 1
+const warmUp = given.quick ? { count: 2500 } : { count: 6000, seconds: 3 }
 /** Redis keeps its keys in tables of a power of two: nearly full ones, for all alike. */
 const grants = given.quick ? 2000 : 8000
 /** Tokens that one server works on at a time: four for each connection. */
@@ -61,49 +62,63 @@ async function runScenario(scenario, servers) {
     keep: step === 'keep',
     clientId: client.clientId,
   }
-  await redis.redis.flushall()
+  const runs = servers.map(({ name }) => ({ name, slices: [], latencies: [], rates: [], memory: [] }))
 
-  const runs = []
-  for (const { name } of servers) {
-    const server = await startServer(name, options)
-    const run = { name, server, tokens: [], slices: [], latencies: [], rates: [] }
-    runs.push(run)
-    run.tokens = await prepare(run, scenario, warmUp)
-    const warm = await load(server, scenario, run.tokens, { count: warmUp })
-    run.rate = warm.requests / warm.seconds
-  }
-
-  for (let repeat = 0; repeat < repeats; repeat++) {
+  for (let process = 1; process <= processes; process++) {
+    await redis.redis.flushall()
     for (const run of runs) {
-      if (step === 'code') run.tokens = await prepare(run, scenario, Math.ceil(run.rate * seconds * 1.5))
-      await run.server.measure()
-      const done = await load(run.server, scenario, run.tokens, { seconds })
-      const { slices } = await run.server.measured()
-      run.slices.push(...slices)
-      run.latencies.push(...done.latencies)
-      run.rates.push(done.requests / done.seconds)
-      run.rate = Math.max(run.rate, done.requests / done.seconds)
-      for (const sample of done.samples) verifyTokens(sample, scenario, publicKey)
-      process.stderr.write('.')
+      run.server = await startServer(run.name, options)
+      run.tokens = await prepare(run, scenario, warmUp.count)
+      const warm = await load(run.server, scenario, run.tokens, warmUp)
+      run.fastest = warm.requests / warm.seconds
+    }
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const run of runs) await takeTurn(run, scenario, publicKey)
+    }
+    for (const run of runs) {
+      run.memory.push(run.server.peakMemory())
+      if (process === processes) run.census = await takeCensus(run.server, scenario)
+      await run.server.stop()
     }
   }
-  process.stderr.write(` ${scenario.title}\n`)
+  stderr.write(` ${scenario.title}\n`)
 
-  const result = {}
-  for (const run of runs) {
-    result[run.name] = {
-      cpu: percentile(run.slices, 0.1),
-      rate: percentile(run.rates, 0.5),
-      p50: percentile(run.latencies, 0.5),
-      p99: percentile(run.latencies, 0.99),
-      memory: run.server.peakMemory(),
-      requests: run.latencies.length,
-      ...(await countCommands(run.server, scenario, redis)),
-      ...(scenario.name === 'es256-rotate' && (await countBytes(run.server, scenario, redis, grants))),
-    }
-    await run.server.stop()
+  return Object.fromEntries(
+    runs.map(({ name, slices, rates, latencies, memory, census }) => [
+      name,
+      {
+        cpu: percentile(slices, 0.1),
+        rate: percentile(rates, 0.5),
+        p50: percentile(latencies, 0.5),
+        p99: percentile(latencies, 0.99),
+        memory: percentile(memory, 0.5),
+        ...census,
+      },
+    ]),
+  )
+}
+
+async function takeTurn(run, scenario, publicKey) {
+  if (scenario.step === 'code') {
+    run.tokens = await prepare(run, scenario, Math.ceil(run.fastest * seconds * 1.5))
   }
-  return result
+  await run.server.measure()
+  const done = await load(run.server, scenario, run.tokens, { seconds })
+  const { slices } = await run.server.measured()
+  const rate = done.requests / done.seconds
+  run.slices.push(...slices)
+  run.latencies.push(...done.latencies)
+  run.rates.push(rate)
+  run.fastest = Math.max(run.fastest, rate)
+  for (const sample of done.samples) verifyTokens(sample, scenario, publicKey)
+  stderr.write('.')
+}
+
+async function takeCensus(server, scenario) {
+  return {
+    ...(await countCommands(server, scenario, redis)),
+    ...(scenario.name === 'es256-rotate' && (await countBytes(server, scenario, redis, grants))),
+  }
 }
 
 /** Tokens for the requests of a scenario: codes, or the refresh tokens that codes were redeemed for. */

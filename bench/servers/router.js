@@ -1,7 +1,7 @@
 // The router of this library, from ../dist: rate limits, CORS and events on, as they are unless told otherwise.
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, request as httpRequest } from 'node:http'
 import { createTokenRouter, hashClientSecret, redisStore } from '../../dist/index.js'
 import { subjectKey } from '../../dist/tokens/link.js'
 import {
@@ -65,21 +65,27 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
     code_challenge_method: 'S256',
   })
   server.unref()
-  const origin = `http://127.0.0.1:${server.address().port}`
-  await fetch(`${origin}/oauth/authorize?${query}`, { redirect: 'manual' })
+  const { port } = server.address()
+  // Not by `fetch`, which would add its own to the memory and the start-up of the server.
+  const send = async (method, path, body) => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const [response] = await once(httpRequest({ port, method, path, headers }).end(body), 'response')
+    response.resume()
+    return response.statusCode
+  }
+  await send('GET', `/oauth/authorize?${query}`)
   const issueCode = async (subject) => (await oauth.issueCode(request, { subject })).code
-  const post = (form) => fetch(`${origin}/oauth/token`, { method: 'POST', body: new URLSearchParams(form) })
-
   /** A live grant, whose code has been redeemed. */
   async function issueGrant(subject) {
-    const response = await post({
+    const form = new URLSearchParams({
       grant_type: 'authorization_code',
       client_id: clientId,
       code: await issueCode(subject),
       redirect_uri: REDIRECT_URI,
       code_verifier: VERIFIER,
     })
-    if (!response.ok) throw new Error(`no grant: ${await response.text()}`)
+    const status = await send('POST', '/oauth/token', String(form))
+    if (status !== 200) throw new Error(`no grant: ${status}`)
   }
 
   /** Many grants of many users at once: like one that came of a flow, by the store's own `insert`. */

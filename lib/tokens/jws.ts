@@ -21,12 +21,12 @@ export function createSign(key: KeyObject, alg: SigningAlgorithm, kid: string): 
 
   // RSA takes ten times as long: on a thread of libuv, so that other requests go on.
   const signOnThread = promisify(sign)
-  const padding = alg.startsWith('PS')
-    ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
-    : { padding: constants.RSA_PKCS1_PADDING }
+  const how = alg.startsWith('PS')
+    ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    : key
   return async (typ, claims) => {
     const input = inputOf(typ, claims)
-    const signature = await signOnThread(hash, Buffer.from(input), { key, ...padding })
+    const signature = await signOnThread(hash, Buffer.from(input), how)
     return `${input}.${signature.toString('base64url')}`
   }
 }

@@ -4,7 +4,7 @@ import { asOAuthError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
 import { isWithoutBody, readForm } from './form'
-import type { RateLimits } from './rate-limit'
+import { networkOf, type RateLimits } from './rate-limit'
 import { type Answer, respond } from './respond'
 
 /** A request as an endpoint sees it. */
@@ -56,11 +56,13 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
 
   return async (req, res) => {
     let clientId: string | undefined
+    let network = ''
     const identify = async (id: string) => {
       clientId = id
-      await limits.byClient.check(req, id)
+      await limits.byClient.check(network, id)
     }
     try {
+      network = networkOf(req)
       endpoint.prepare?.(res)
       if (endpoint.cors) allowOrigin(services.cors, req, res)
       if (req.method === 'OPTIONS' && endpoint.cors)
@@ -68,19 +70,19 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       if (!endpoint.methods.some((method) => method === req.method)) {
         return respond(res, { status: 405, headers: { Allow: allowed }, body: METHOD_NOT_ALLOWED })
       }
-      await limits.byAddress.check(req)
+      await limits.byAddress.check(network)
       const query = queryOf(req)
       const formless = req.method !== 'POST' || (endpoint.formless === true && isWithoutBody(req))
       const form = formless ? undefined : await readForm(req)
       // Again, or many connections that hold their bodies back would all have been let in.
-      if (form) await limits.byAddress.check(req)
+      if (form) await limits.byAddress.check(network)
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {
       const error = asOAuthError(thrown)
       if (endpoint.guessable && isFailure(error)) {
-        limits.byAddress.countFailure(req)
-        if (clientId !== undefined) limits.byClient.countFailure(req, clientId)
+        limits.byAddress.countFailure(network)
+        if (clientId !== undefined) limits.byClient.countFailure(network, clientId)
       }
       // RFC 9112 §9.6: an unread body would be taken for the next request.
       if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')

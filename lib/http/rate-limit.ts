@@ -26,8 +26,8 @@ export interface RateLimitOptions {
 /** Lets a request pass or refuses it, and learns how it ended. */
 export interface FailureLimiter {
   /** @throws {OAuthError} 429 with `Retry-After`: never 401, which would tell a client that its secret is wrong. */
-  check(req: IncomingMessage, clientId?: string): Promise<void>
-  countFailure(req: IncomingMessage, clientId?: string): void
+  check(network: string, clientId?: string): Promise<void>
+  countFailure(network: string, clientId?: string): void
   close(): void
 }
 
@@ -63,11 +63,11 @@ export function createRateLimits(options: RateLimitOptions | false | undefined, 
 
 function createLimiter(windowSeconds: number, limit: number, failures: Failures): FailureLimiter {
   return {
-    async check(req, clientId) {
-      const seen = await failures.seen(keyOf(req, clientId))
+    async check(network, clientId) {
+      const seen = await failures.seen(keyOf(network, clientId))
       if (seen && seen.totalHits >= limit) throw refused(seen.resetTime, windowSeconds)
     },
-    countFailure: (req, clientId) => failures.count(keyOf(req, clientId)),
+    countFailure: (network, clientId) => failures.count(keyOf(network, clientId)),
     close: () => failures.close(),
   }
 }
@@ -77,10 +77,16 @@ interface Pause {
   until: number
 }
 
-/** Express knows the address behind trusted proxies (`trust proxy`); without Express it is the peer's. */
-function keyOf(req: IncomingMessage, clientId: string | undefined): string {
+/**
+ * Where a request comes from. Express knows the address behind trusted proxies (`trust proxy`); without Express it is the
+ * peer's.
+ */
+export function networkOf(req: IncomingMessage): string {
   const address = (req as { ip?: string }).ip ?? req.socket.remoteAddress ?? ''
-  const network = address.includes(':') ? ipKeyGenerator(address, 56) : address
+  return address.includes(':') ? ipKeyGenerator(address, 56) : address
+}
+
+function keyOf(network: string, clientId: string | undefined): string {
   return clientId === undefined ? network : `${network} ${clientId}`
 }
 

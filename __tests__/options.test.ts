@@ -329,7 +329,14 @@ const FAULTS: readonly Fault[] = [
     'authorizationEndpoint',
     'one of them',
   ],
-  ...['/authorize', 5, 'javascript:alert(1)', 'http://app.example.com/authorize'].map(
+  ...[
+    '/authorize',
+    5,
+    'javascript:alert(1)',
+    'http://app.example.com/authorize',
+    'https://app.example.com/#authorize',
+    'https://app.example.com/authorize#',
+  ].map(
     (authorizationEndpoint): Fault => [
       `an authorize page at ${authorizationEndpoint} (RFC 6749 §3.1)`,
       { authorizationEndpoint },

@@ -324,6 +324,35 @@ describe('what the host is handed', () => {
     })
   })
 
+  it('names all that the user is asked to allow, each once: claims of the scope are in the scope', async () => {
+    let asksFor: readonly string[] = []
+    const server = fixture({
+      scopes: ['openid', 'profile', 'email'],
+      resources: ['https://api.example'],
+      authorize: (request) => {
+        asksFor = request.asksFor
+        return APPROVAL
+      },
+    })
+    const claims = {
+      userinfo: { email: null, name: null, 'name#fr': null, unknown: null },
+      id_token: { email: null, nickname: null, auth_time: null, sub: { value: 'alice' } },
+    }
+    await server.authorize({
+      scope: 'openid email',
+      resource: 'https://api.example/',
+      claims: JSON.stringify(claims),
+    })
+    expect(asksFor).toEqual([
+      'openid',
+      'email',
+      'claim:name',
+      'claim:name#fr',
+      'claim:nickname',
+      'resource:https://api.example',
+    ])
+  })
+
   it('holds nothing that was not sent', async () => {
     expect(await handed({})).toMatchObject({
       prompt: [],
@@ -380,5 +409,31 @@ describe.each([4, 5] as const)("an authorize page of the host's own on Express %
       state: 'a state',
       iss: ISSUER,
     })
+  })
+})
+
+describe("an authorize page of the host's own that has a query (RFC 6749 §3.1)", () => {
+  const page = 'http://localhost:3000/signin?tenant=a%20b'
+  const { oauth } = fixture({ authorize: undefined, authorizationEndpoint: page })
+  const app = express()
+  app.all('/signin', async (req, res) => {
+    const { form, returnTo } = await oauth.readAuthorizationRequest(req, res)
+    if (req.method === 'POST' && !form) return res.redirect(303, returnTo)
+    res.json({ returnTo, form: form && [...form] })
+  })
+  const path = `/signin?tenant=a+b&${new URLSearchParams(GOOD)}`
+
+  it('keeps it in the URL to come back to, after GET and POST', async () => {
+    expect((await request(app).get(path)).body).toEqual({ returnTo: path })
+    const posted = await request(app).post('/signin?tenant=a%20b').type('form').send(GOOD)
+    expect({ status: posted.status, location: posted.headers.location }).toEqual({
+      status: 303,
+      location: path,
+    })
+  })
+
+  it('posts its form there', async () => {
+    const { body } = await request(app).post(path).type('form').send('decision=allow')
+    expect(body).toEqual({ returnTo: path, form: [['decision', 'allow']] })
   })
 })

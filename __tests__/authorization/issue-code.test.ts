@@ -1,5 +1,15 @@
-import { type Approval, ConfigError, memoryStore, OAuthError } from '../../lib'
-import { CALLBACK, CHALLENGE, claimsOf, fixture, ISSUER, readRequest, redirected } from '../support/fixture'
+import { type Approval, type Client, ConfigError, memoryStore, OAuthError } from '../../lib'
+import {
+  CALLBACK,
+  CHALLENGE,
+  CLIENTS,
+  claimsOf,
+  expectToldToClient,
+  fixture,
+  ISSUER,
+  readRequest,
+  redirected,
+} from '../support/fixture'
 
 const scopes = ['openid', 'offline_access', 'read', 'write']
 
@@ -49,6 +59,52 @@ describe('issueCode', () => {
     const refusal = oauth.issueCode({ ...request, codeChallenge: undefined }, { subject: 'alice' })
     await expect(refusal).rejects.toBeInstanceOf(ConfigError)
     await expect(refusal).rejects.toMatchObject({ code: 'missing_code_challenge' })
+  })
+
+  it('refuses to grant less than openid where nonce alone protects the code (RFC 9700 §2.1.1)', async () => {
+    const { oauth } = fixture({ scopes, pkce: 'public' })
+    const request = await readRequest(oauth, {
+      response_type: 'code',
+      client_id: 'web',
+      redirect_uri: CALLBACK,
+      scope: 'openid read',
+      nonce: 'a-nonce',
+    })
+    await expect(oauth.issueCode(request, { subject: 'alice', scope: ['read'] })).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'missing_code_challenge',
+    })
+    expect(await oauth.issueCode(request, { subject: 'alice', scope: ['openid'] })).toHaveProperty('code')
+  })
+
+  it.each([
+    ['max_age', { max_age: '3600' }],
+    ['prompt=login', { prompt: 'login' }],
+    ['default_max_age of the client (OIDC Registration §2)', { client_id: 'strict' }],
+  ])(
+    'wants to know when the user logged in, where the client asks by %s (OIDC Core §3.1.2.1)',
+    async (_what, asked) => {
+      const strict = { ...(CLIENTS[0] as Client), client_id: 'strict', default_max_age: 3600 }
+      const server = fixture({ approval: { subject: 'alice' }, clients: [...CLIENTS, strict] })
+      expectToldToClient(await server.authorize(asked), 'server_error')
+      expect(server.events).toMatchObject([
+        {
+          type: 'request.refused',
+          error: 'server_error',
+          cause: { name: 'ConfigError', code: 'missing_auth_time', option: 'approval.authTime' },
+        },
+      ])
+    },
+  )
+
+  it('takes a request that was kept as JSON, in a session', async () => {
+    const { oauth } = fixture()
+    const query = { ...Object.fromEntries(REQUEST), scope: 'openid', prompt: 'login', max_age: '60' }
+    const kept = JSON.parse(JSON.stringify(await readRequest(oauth, query)))
+
+    const before = { subject: 'alice', authTime: new Date(Date.parse(kept.startedAt) - 1) }
+    await expect(oauth.issueCode(kept, before)).rejects.toMatchObject({ code: 'login_required' })
+    expect(await oauth.issueCode(kept, { subject: 'alice', authTime: new Date() })).toHaveProperty('code')
   })
 
   it('rejects with 503 when the store does not answer', async () => {

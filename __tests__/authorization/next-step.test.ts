@@ -172,6 +172,34 @@ describe('a login is asked for', () => {
   })
 })
 
+describe('a login that was recent enough when the request came (max_age, OIDC Core §3.1.2.1)', () => {
+  it('is asked for once more when it has become too old over the consent page, and never in a circle', async () => {
+    const host = browser(alice(50), { consented: false })
+    expect((await host.visit({ max_age: '60' })).text).toBe('May this client …?')
+    clock += 11_000
+    host.consented = true
+    expect((await host.visit({ max_age: '60' })).headers.location).toBe('/login')
+    host.login = alice(0)
+    clock += 3000_000 // over the consent page
+    expect(redirected(await host.visit({ max_age: '60' }))).toHaveProperty('code')
+    expect(host.steps).toEqual(['consent', 'login', 'approve'])
+  })
+
+  it.each([
+    [10, 'code'],
+    [11, 'error'],
+  ])('is so still where the host takes %i s after nextStep: %s', async (seconds, answer) => {
+    const authorize: AuthorizeFunction = (request) => {
+      const login = alice(60)
+      if (request.nextStep(login, true) !== 'approve') throw new Error('not recent')
+      clock += seconds * 1000 // asks its database
+      return login
+    }
+    const asked = fixture({ authorize, now: () => clock })
+    expect(redirected(await asked.authorize({ max_age: '60' }))).toHaveProperty(answer)
+  })
+})
+
 describe('a login that would not help is told to the client', () => {
   it.each([
     [
@@ -189,6 +217,93 @@ describe('a login that would not help is told to the client', () => {
     await host.visit(asked())
     host.login = alice(0, { acr: 'pwd' })
     expectToldToClient(await host.visit(asked()), error)
+  })
+})
+
+describe('who must be logged in, by sub in claims (OIDC Core §5.5.1)', () => {
+  const members = (userinfo: unknown, id_token?: unknown) => ({
+    claims: JSON.stringify({ userinfo: { sub: userinfo ?? null }, id_token: { sub: id_token ?? null } }),
+  })
+  const [is, isIn] = [(value: string) => ({ value }), (...values: string[]) => ({ values })]
+
+  it.each([
+    ['userinfo and id_token, of whom one is in both', members(isIn('bob', 'alice'), is('alice'))],
+    ['value and values, that agree', members(undefined, { value: 'alice', values: ['bob', 'alice'] })],
+  ])('is looked for in %s', async (_what, asked) => {
+    expect(redirected(await browser(alice(60)).visit({ ...asked, prompt: 'none' }))).toHaveProperty('code')
+  })
+
+  it.each([
+    ['userinfo and id_token contradict', members(is('alice'), is('bob'))],
+    ['another is in both', members(isIn('alice', 'bob'), isIn('bob', 'carol'))],
+    ['value and values contradict', members({ value: 'alice', values: ['bob'] })],
+    ['values are none', members(undefined, { values: [] })],
+  ])('is nobody that is logged in where %s: login_required', async (_what, asked) => {
+    const host = browser(alice(60))
+    expectToldToClient(await host.visit({ ...asked, prompt: 'none' }), 'login_required')
+    expect((await host.visit(asked)).headers.location).toBe('/login')
+    host.login = alice(0)
+    expectToldToClient(await host.visit(asked), 'login_required')
+    const approving = fixture({ approval: alice(0), now: () => clock })
+    expectToldToClient(await approving.authorize(asked), 'login_required')
+  })
+})
+
+describe('consent that is remembered by request.asksFor (OIDC Core §3.1.2.4)', () => {
+  /** The sample of docs/login-and-consent.md, with a user who is logged in. */
+  function remembering() {
+    const consents = new Set<string>()
+    const authorize: AuthorizeFunction = (request, _req, res) => {
+      const login = alice(60)
+      const step = request.nextStep(
+        login,
+        request.asksFor.every((one) => consents.has(one)),
+      )
+      if (step === 'consent') {
+        if (!request.form) return void res.send('May this client …?')
+        for (const one of request.asksFor) consents.add(one)
+      }
+      return login
+    }
+    const server = fixture({
+      authorize,
+      now: () => clock,
+      scopes: ['openid', 'profile', 'email'],
+      resources: ['https://api.example'],
+    })
+    return {
+      silently: (more: Record<string, string>) =>
+        server.authorize({ client_id: 'web', scope: 'openid', prompt: 'none', ...more }),
+      async allow(more: Record<string, string>) {
+        const page = await server.authorize({ client_id: 'web', scope: 'openid', ...more })
+        expect(page.text).toBe('May this client …?')
+        const answer = await server.post(`/authorize${new URL(page.request.url).search}`, 'decision=allow')
+        expect(redirected(answer)).toHaveProperty('code')
+      },
+    }
+  }
+
+  it.each<[string, Record<string, string>]>([
+    ['a claim of another scope, from userinfo', { claims: '{"userinfo":{"email":null}}' }],
+    ['a claim of another scope, in the ID token', { claims: '{"id_token":{"name":{"essential":true}}}' }],
+    ['an API', { resource: 'https://api.example' }],
+    ['a word of the scope', { scope: 'openid email' }],
+  ])('is not consent to %s', async (_what, more) => {
+    const host = remembering()
+    expectToldToClient(await host.silently({}), 'consent_required')
+    await host.allow({})
+    expect(redirected(await host.silently({}))).toHaveProperty('code')
+
+    expectToldToClient(await host.silently(more), 'consent_required')
+    await host.allow(more)
+    expect(redirected(await host.silently(more))).toHaveProperty('code')
+  })
+
+  it('is consent to single claims of the scope that was allowed', async () => {
+    const host = remembering()
+    await host.allow({ scope: 'openid email' })
+    const claims = '{"userinfo":{"email":null},"id_token":{"email_verified":null}}'
+    expect(redirected(await host.silently({ scope: 'openid email', claims }))).toHaveProperty('code')
   })
 })
 
@@ -251,6 +366,8 @@ describe('claims (OIDC Core §5.5)', () => {
     '{"id_token":{"acr":"mfa"}}',
     '{"userinfo":{"name":1}}',
     '{"id_token":{"sub":{"value":248}}}',
+    '{"userinfo":{"sub":{"values":[1]}}}',
+    '{"id_token":{"sub":{"values":"alice"}}}',
   ])('is refused where it is malformed: %s', async (claims) => {
     expectToldToClient(await browser(alice(1)).visit({ claims }), 'invalid_request')
   })

@@ -84,6 +84,21 @@ describe('a browser that comes back', () => {
     expect(await startedWith(cookie, { state: '0' })).toBe(0)
   })
 
+  it('keeps its other visits when a client posts a request, which comes without cookies (RFC 6265bis §5.6.7.1)', async () => {
+    const on = server()
+    const cookie = pairOf(cookieOf(await on.authorize({ prompt: 'login' })))
+    const { url } = (await on.authorize({ state: 'posted' })).request
+    const posted = await on.post('/authorize', new URL(url).search.slice(1))
+    expect(posted.status).toBe(303)
+    expect(posted.headers).not.toHaveProperty('set-cookie')
+
+    // The redirect that follows comes with them.
+    const followed = await on.get(posted.headers.location as string).set('Cookie', cookie)
+    const both = pairOf(cookieOf(followed))
+    expect(await startedWith(both, { prompt: 'login' }, on)).toBe(60)
+    expect(await startedWith(both, { state: 'posted' }, on)).toBe(120)
+  })
+
   it('gets no cookie with an answer at once, and none stays behind an answered request', async () => {
     const answering = fixture({ now: () => clock })
     expect(cookieOf(await answering.authorize())).toBe('')

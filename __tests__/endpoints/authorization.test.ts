@@ -332,6 +332,13 @@ describe('a request that is posted (OIDC Core §3.1.2.1)', () => {
     expect(redirected(page)).toHaveProperty('code')
   })
 
+  it('of 40 KB is told to the client: no URL would hold it (RFC 9110 §4.1)', async () => {
+    const server = fixture({ authorize: consent })
+    const response = await server.post('/authorize', { ...REQUEST, login_hint: 'a'.repeat(40_000) })
+    expectToldToClient(response, 'invalid_request')
+    expect(server.events).toMatchObject([{ type: 'request.refused', reason: 'long_request' }])
+  })
+
   it.each([
     ['JSON', 'application/json', JSON.stringify(REQUEST)],
     ['plain text', 'text/plain', new URLSearchParams(REQUEST).toString()],
@@ -363,6 +370,22 @@ describe('trouble', () => {
       ])
     },
   )
+
+  it('of the store, which the host asked, is no denial (RFC 6749 §4.1.2.1)', async () => {
+    const server = fixture({
+      store: { ...memoryStore(), list: () => Promise.reject(new Error('down')) },
+      authorize: async () => {
+        await server.oauth.grants.list('alice')
+        return APPROVAL
+      },
+    })
+    expectToldToClient(await server.authorize(), 'temporarily_unavailable')
+    expect(server.events).toMatchObject([
+      { type: 'store.trouble', operation: 'list' },
+      { type: 'host.trouble', operation: 'authorize', cause: { name: 'OAuthError', status: 503 } },
+      { type: 'request.refused', error: 'temporarily_unavailable', reason: 'authorize_failed' },
+    ])
+  })
 
   it('after the host began to answer cuts the connection: half a page is no page', async () => {
     const server = fixture({

@@ -181,6 +181,16 @@ describe('what the document says of claims (OIDC Discovery §3)', () => {
     })
   })
 
+  it('names each once, also where two words stand for it', async () => {
+    const scopes = ['openid', 'email', 'contact']
+    const scopeClaims = { contact: ['email', 'mobile', 'sub'] }
+    const { claims_supported } = await documentOf({ scopes, scopeClaims })
+    expect(claims_supported).toEqual([
+      ...['sub', 'auth_time', 'acr', 'amr', 'sid'],
+      ...['email', 'email_verified', 'mobile'],
+    ])
+  })
+
   it.each([
     ['nothing is known of openid', { scopes: ['email'] }],
     ['nothing authorizes', { authorize: undefined }],

@@ -244,6 +244,44 @@ describe('claims that are asked for by name (OIDC Core §5.5)', () => {
     expect(claimsOf(id_token)).not.toHaveProperty('given_name')
   })
 
+  it('are, of one member, none where the user agreed to the other alone', async () => {
+    const asked = server({ approval: { ...APPROVAL, claims: { idToken: ['given_name'] } } })
+    const { access_token, id_token } = await asked.tokens({ scope: 'openid', claims })
+
+    expect((await ask(asked, access_token)).body).toEqual({ sub: 'alice' })
+    expect(claimsOf(id_token)).toMatchObject({ given_name: 'Alice' })
+    expect(claimsOf(id_token)).not.toHaveProperty('phone_number')
+  })
+
+  it('are no way around a scope that the user denied (RFC 6749 §3.3)', async () => {
+    const asked = server({ approval: { ...APPROVAL, scope: ['openid'] } })
+    const names = { email: null, 'email#fr': null, nickname: null }
+    const { access_token, id_token } = await asked.tokens({
+      scope: 'openid email',
+      claims: JSON.stringify({ userinfo: names, id_token: names }),
+    })
+
+    expect((await ask(asked, access_token)).body).toEqual({ sub: 'alice', nickname: 'Al' })
+    expect(claimsOf(id_token)).toMatchObject({ nickname: 'Al' })
+    expect(claimsOf(id_token)).not.toHaveProperty('email')
+  })
+
+  it('are no way around a scope that a refresh leaves out (RFC 6749 §6)', async () => {
+    const asked = server()
+    const { refresh_token } = await asked.tokens({
+      scope: 'openid offline_access email',
+      claims: '{"userinfo":{"email":null,"nickname":null},"id_token":{"email":null,"nickname":null}}',
+    })
+    const narrow = (await asked.refresh(refresh_token, { scope: 'openid' })).body
+    const whole = (await asked.refresh(narrow.refresh_token)).body
+
+    expect((await ask(asked, narrow.access_token)).body).toEqual({ sub: 'alice', nickname: 'Al' })
+    expect(claimsOf(narrow.id_token)).toMatchObject({ nickname: 'Al' })
+    expect(claimsOf(narrow.id_token)).not.toHaveProperty('email')
+    expect((await ask(asked, whole.access_token)).body).toEqual({ sub: 'alice', nickname: 'Al', ...EMAIL })
+    expect(claimsOf(whole.id_token)).toMatchObject({ email: EMAIL.email })
+  })
+
   it('never replace what the library says: sub in both, and all of §2 in the ID token', async () => {
     const forged = Object.fromEntries(
       ['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'].map(

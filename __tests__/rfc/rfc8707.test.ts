@@ -211,6 +211,8 @@ describe('a token request (§2.2)', () => {
     ['with a fragment', [FILES], [`${FILES}#x`]],
     ['that is no URI', [FILES], ['files']],
     ['but the audience, where the request named none', [], [FILES]],
+    ['2,800 times', [FILES], Array(2800).fill('a:b')],
+    ['that was granted, 21 times', [FILES], Array(21).fill(FILES)],
   ])('for a resource %s: 400 invalid_target, and nothing changes', async (_what, granted, resources) => {
     const calls: string[] = []
     const asked = server({ store: watched(memoryStore(), calls), overlap: 0 })

@@ -494,6 +494,21 @@ describe('what is wrong inside of a good object is told to the client (§6.3, §
     expectRefusal(await on.post('/par', { client_id: 'jar', request }), 400, error)
   })
 
+  it.each([7_000, 20_000])('invalid_request_object: claims of %i levels, never a 500', async (levels) => {
+    const deep = `${'['.repeat(levels)}${']'.repeat(levels)}`
+    const said = JSON.stringify(claims({ claims: { userinfo: { name: { value: 'deep' } } } }))
+    const input = [JSON.stringify(HEADER), said.replace('"deep"', deep)]
+      .map((part) => Buffer.from(part).toString('base64url'))
+      .join('.')
+    const signature = sign('sha256', Buffer.from(input), { key: KEY, dsaEncoding: 'ieee-p1363' })
+    const request = `${input}.${signature.toString('base64url')}`
+
+    const on = server()
+    const form = { client_id: 'jar', request }
+    expectToldToClient(await on.post('/authorize', form), 'invalid_request_object')
+    expectRefusal(await on.post('/par', form), 400, 'invalid_request_object')
+  })
+
   it.each<[what: string, redirect_uri: unknown]>([
     ['not registered', 'https://attacker.example/callback'],
     ['missing', undefined],

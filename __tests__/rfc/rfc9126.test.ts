@@ -1,7 +1,7 @@
 // Pushed authorization requests, clause by clause (RFC 9126). Where a user logs in and consents in between, too.
 import { createHash, createPublicKey, randomBytes } from 'node:crypto'
 import request, { type Response } from 'supertest'
-import { type AuthorizeFunction, memoryStore, type TokenStore } from '../../lib'
+import { type AuthorizeFunction, memoryStore, OAuthError, type TokenStore } from '../../lib'
 import {
   APPROVAL,
   CALLBACK,
@@ -355,7 +355,7 @@ describe('a pushed request at the authorization endpoint (§4)', () => {
     })
     const requestUri = await pushed(server)
     await open(server, requestUri)
-    const restored = { ...JSON.parse(kept), startedAt: new Date(JSON.parse(kept).startedAt) }
+    const restored = JSON.parse(kept)
     expect(restored.requestUri).toBe(requestUri)
     const { redirectTo } = await server.oauth.issueCode(restored, APPROVAL)
     expect(redirectTo).toMatch(/[?&]code=/)
@@ -412,6 +412,48 @@ describe('one use (§4, §7.3)', () => {
     expectInvalidRequestUri(await open(server, requestUri))
   })
 
+  it('ends with a login that is approved and was not asked for (OIDC Core §3.1.2.1)', async () => {
+    let approving = false
+    const server = fixture({
+      authorize: (_authorization, _req, res) => {
+        if (approving) return APPROVAL
+        res.send('a page')
+        return undefined
+      },
+    })
+    const requestUri = await pushed(server, { prompt: 'login' })
+    const cookie = cookieOf(await open(server, requestUri))
+    approving = true
+    const refused = await open(server, requestUri).set('Cookie', cookie)
+    expectToldToClient(refused, 'login_required')
+    expect(refused.headers['set-cookie']).toEqual([expect.stringMatching(/^oauth_visits=; Max-Age=0; /)])
+    expectInvalidRequestUri(await open(server, requestUri).set('Cookie', cookie))
+    expect(server.eventsOf('code.issued')).toEqual([])
+  })
+
+  it("ends so on an authorize page of the host's own as well, and the client can be told", async () => {
+    const { oauth, ...server } = fixture({
+      authorize: undefined,
+      authorizationEndpoint: 'http://localhost:3000/connect',
+      before: (app) =>
+        app.get('/connect', async (req, res) => {
+          try {
+            const read = await oauth.readAuthorizationRequest(req, res)
+            const response = await oauth.issueCode(read, APPROVAL)
+            response.send(res)
+          } catch (error) {
+            if (!(error instanceof OAuthError)) throw error
+            if (error.response) error.response.send(res)
+            else res.status(error.status).send(error.message)
+          }
+        }),
+    })
+    const requestUri = (await server.post('/par', { ...PUSHED, prompt: 'login' })).body.request_uri
+    const url = pathOf(requestUri).replace('/oauth/authorize', '/connect')
+    expectToldToClient(await server.get(url), 'login_required')
+    expect((await server.get(url)).text).toMatch(/^invalid_request_uri/)
+  })
+
   it('of 50 approvals at once, one gets a code, and the others are told to the client', async () => {
     const store = memoryStore()
     let inserted = 0
@@ -461,6 +503,41 @@ describe('one use (§4, §7.3)', () => {
     expectToldToClient(await open(server, requestUri), 'temporarily_unavailable')
     broken = false
     expect(redirected(await open(server, requestUri))).toEqual(SUCCESS)
+  })
+
+  it('is not spent by trouble of the library inside of the host, which is no denial', async () => {
+    let down = true
+    const inner = memoryStore()
+    const list: TokenStore['list'] = (...given) =>
+      down ? Promise.reject(new Error('down')) : inner.list(...given)
+    const server = fixture({
+      store: { ...inner, list },
+      authorize: async () => {
+        await server.oauth.grants.list('alice')
+        return APPROVAL
+      },
+    })
+    const requestUri = await pushed(server)
+    expectToldToClient(await open(server, requestUri), 'temporarily_unavailable')
+    expect(server.eventsOf('authorization.denied')).toEqual([])
+    expect(server.eventsOf('host.trouble')).toMatchObject([
+      { operation: 'authorize', cause: { name: 'OAuthError', status: 503 } },
+    ])
+    down = false
+    expect(redirected(await open(server, requestUri))).toEqual(SUCCESS)
+  })
+
+  it('is not spent where nobody can sign that a login was not the one asked for', async () => {
+    let down = true
+    const publicJwk = createPublicKey(ES256).export({ format: 'jwk' })
+    const sign = async () => (down ? Promise.reject(new Error('KMS is down')) : 'a.b.c')
+    const signingKeys = [{ alg: 'ES256' as const, kid: 'kms', publicJwk, sign }]
+    const server = fixture({ signingKeys })
+    const requestUri = await pushed(server, { response_mode: 'jwt', prompt: 'login' })
+    expectErrorPage(await open(server, requestUri), 503)
+    down = false
+    expect(redirected(await open(server, requestUri))).toEqual({ response: 'a.b.c' })
+    expectInvalidRequestUri(await open(server, requestUri))
   })
 
   it.each(['allow', 'deny'])('is not spent where the response cannot be signed: %s', async (decision) => {
@@ -520,6 +597,23 @@ describe('expiry (§2.2, §4)', () => {
     expectInvalidRequestUri(await decide(server, requestUri))
     expect((await open(server, requestUri).set('Cookie', cookie)).text).toBe('Allow?')
   })
+
+  it.each([90, -90, 3000, -3000])(
+    'is by the clock of the store: a second server whose clock is %i s off asks alike',
+    async (off) => {
+      const store = memoryStore({ now })
+      const one = fixture({ authorize: consent, store, now })
+      const other = fixture({ authorize: consent, store, now: () => clock + off * 1000 })
+      const [early, late] = [await pushed(one), await pushed(one)]
+      wait(59)
+      const cookie = cookieOf(await open(other, early))
+      wait(1)
+      expectInvalidRequestUri(await open(other, late))
+      // Back from the login, at either of them.
+      expect((await open(one, early).set('Cookie', cookie)).text).toBe('Allow?')
+      expect(redirected(await decide(other, early).set('Cookie', cookie))).toEqual(SUCCESS)
+    },
+  )
 
   it('leaves it not for ever', async () => {
     const server = timed()

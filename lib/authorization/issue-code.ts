@@ -9,7 +9,7 @@ import { openGrant } from '../grants/open-grant'
 import type { AuthorizationResponse } from '../http/respond'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
-import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule } from './authorization-request'
+import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule, toldTo } from './authorization-request'
 import type { RespondTo } from './authorization-response'
 import { type Login, loginFault } from './next-step'
 import type { PushedRequests } from './pushed-requests'
@@ -23,8 +23,9 @@ export interface IssuedCode extends AuthorizationResponse {
  * Makes the code for a request that the user approved.
  *
  * @throws {ConfigError} when the approval cannot be.
- * @throws {OAuthError} `login_required` when the login is not as the request wants it; `invalid_request_uri` when a
- * pushed request was answered already; 503 when the store does not answer.
+ * @throws {OAuthError} `login_required`, with a `response` for the client, when the login is not as the request wants
+ * it: that answers the request. `invalid_request_uri` when a pushed request was answered already; 503 when the store
+ * does not answer.
  */
 export type IssueCode = (request: AuthorizationRequest, approval: Approval) => Promise<IssuedCode>
 
@@ -113,7 +114,9 @@ export function createIssueCode(services: {
       'A login was approved that the request does not allow; ask request.nextStep first.',
     )
     emit({ type: 'host.trouble', operation: 'authorize', cause })
+    const refusal = new OAuthError(fault.error, fault.description, { cause })
+    const told = await toldTo(request, refusal, respondTo)
     await pushedRequests.spend(request.requestUri)
-    throw new OAuthError(fault.error, fault.description, { cause })
+    throw told
   }
 }

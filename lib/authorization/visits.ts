@@ -62,10 +62,9 @@ export function createVisits(services: {
     if (!VISIT.test(visit)) return false
     const bytes = Buffer.from(visit, 'base64url')
     const head = bytes.subarray(0, HEAD)
-    const age = now() - timeOf(visit)
+    // From the future it is where another server's clock is ahead.
     return (
-      age >= 0 &&
-      age < REMEMBERED_SECONDS * 1000 &&
+      Math.abs(now() - timeOf(visit)) < REMEMBERED_SECONDS * 1000 &&
       keys.some((key) => timingSafeEqual(macOf(key, head), bytes.subarray(HEAD)))
     )
   }
@@ -88,16 +87,20 @@ export function createVisits(services: {
   return {
     find(req, request) {
       const before = visitIn(visitsOf(req), request)
-      return { since: new Date(before === undefined ? now() : timeOf(before)), again: before !== undefined }
+      // Never later than now, or the login that follows would seem to be one before it.
+      const since = before === undefined ? now() : Math.min(timeOf(before), now())
+      return { since: new Date(since), again: before !== undefined }
     },
 
-    remember(req, res, request, { since, again }) {
-      if (again) return
+    remember(req, res, request, { since }) {
+      const before = visitIn(visitsOf(req), request)
+      if (before !== undefined && timeOf(before) === since.getTime()) return
       const head = Buffer.alloc(HEAD)
       head.write(nameOf(request), 'base64url')
       head.writeUIntBE(since.getTime(), HASH, 6)
       const visit = Buffer.concat([head, macOf(keys[0] as (typeof keys)[number], head)]).toString('base64url')
-      setCookie(res, cookie([visit, ...visitsOf(req)].slice(0, MOST)))
+      const others = visitsOf(req).filter((other) => other !== before)
+      setCookie(res, cookie([visit, ...others].slice(0, MOST)))
     },
 
     end(res, request) {

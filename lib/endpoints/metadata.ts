@@ -80,7 +80,7 @@ export function metadata({
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: keys.algorithms,
       claim_types_supported: ['normal'],
-      claims_supported: [...CLAIMS, ...claimsOfScope(scopes, scopeClaims)],
+      claims_supported: [...new Set([...CLAIMS, ...claimsOfScope(scopes, scopeClaims)])],
     }),
     ...(authorizes && { require_pushed_authorization_requests: requirePushedAuthorizationRequests }),
     // For clients with registered keys.

@@ -237,6 +237,7 @@ describe('who must be logged in, by sub in claims (OIDC Core §5.5.1)', () => {
     ['userinfo and id_token contradict', members(is('alice'), is('bob'))],
     ['another is in both', members(isIn('alice', 'bob'), isIn('bob', 'carol'))],
     ['value and values contradict', members({ value: 'alice', values: ['bob'] })],
+    ['value is another, of those in values', members({ value: 'bob', values: ['alice', 'bob'] })],
     ['values are none', members(undefined, { values: [] })],
   ])('is nobody that is logged in where %s: login_required', async (_what, asked) => {
     const host = browser(alice(60))

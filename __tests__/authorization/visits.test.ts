@@ -59,6 +59,16 @@ describe('a browser that comes back', () => {
     expect(await startedWith(cookie)).toBe(0)
   })
 
+  it('is known at a server whose clock is behind, and never began later than now: a login would not help', async () => {
+    const ahead = server({ now: () => clock + 300_000 })
+    const cookie = pairOf(cookieOf(await ahead.authorize({ prompt: 'login' })))
+    const on = server()
+    const again = await on.authorize({ prompt: 'login' }).set('Cookie', cookie)
+    expect(started.at(-1)?.getTime()).toBe(clock)
+    expect(pairOf(cookieOf(again))).toMatch(/^oauth_visits=[\w-]{43}$/)
+    expect(await startedWith(pairOf(cookieOf(again)), { prompt: 'login' }, on)).toBe(60)
+  })
+
   it('can move no visit to another time, request or server', async () => {
     const [name, value] = pairOf(cookieOf(await server().authorize())).split('=') as [string, string]
     for (let bit = 0; bit < 32 * 8; bit++) {
@@ -84,7 +94,7 @@ describe('a browser that comes back', () => {
     expect(await startedWith(cookie, { state: '0' })).toBe(0)
   })
 
-  it('keeps its other visits when a client posts a request, which comes without cookies (RFC 6265bis §5.6.7.1)', async () => {
+  it('keeps its other visits when a client posts a request, which comes without cookies (SameSite=Lax)', async () => {
     const on = server()
     const cookie = pairOf(cookieOf(await on.authorize({ prompt: 'login' })))
     const { url } = (await on.authorize({ state: 'posted' })).request

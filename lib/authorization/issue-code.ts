@@ -9,8 +9,8 @@ import { openGrant } from '../grants/open-grant'
 import type { AuthorizationResponse } from '../http/respond'
 import type { TokenStore } from '../stores/token-store'
 import type { Links } from '../tokens/link'
-import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule, toldTo } from './authorization-request'
-import type { RespondTo } from './authorization-response'
+import { type AuthorizationRequest, mayDoWithoutPkce, type PkceRule } from './authorization-request'
+import { type RespondTo, withResponse } from './authorization-response'
 import { type Login, loginFault } from './next-step'
 import type { PushedRequests } from './pushed-requests'
 
@@ -115,7 +115,7 @@ export function createIssueCode(services: {
     )
     emit({ type: 'host.trouble', operation: 'authorize', cause })
     const refusal = new OAuthError(fault.error, fault.description, { cause })
-    const told = await toldTo(request, refusal, respondTo)
+    const told = await withResponse(refusal, request, respondTo)
     await pushedRequests.spend(request.requestUri)
     throw told
   }

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { type APIRequestContext, type BrowserContext, type Page, request } from 'playwright-core'
 import { readClients } from '../../examples/oidc/clients'
+import { hasConsented, rememberConsent } from '../../examples/oidc/consents'
+import type { InteractiveRequest } from '../../lib'
 import { type ClientSite, openClientSite } from '../certification/client-site'
 import { type Provider, startProvider } from '../certification/provider'
 import { claimsOf, headerOf, jws } from '../support/fixture'
@@ -58,6 +60,36 @@ describe('the account chooser', () => {
     await page.click('#account-bob')
     await page.click('#allow')
     expect(claimsOf((await tokens()).id_token)).toMatchObject({ sub: '1002', amr: ['pwd'] })
+  })
+
+  test('a client that expects one of them gets that one, without a page, whichever is in use (OIDC Core §3.1.2.1)', async () => {
+    const hints: string[] = []
+    for (const [username, password] of [
+      ['alice', 'wonderland'],
+      ['bob', 'builder'],
+    ] as const) {
+      await page.goto(`${provider.origin}/login`)
+      await logIn(username, password)
+      await page.goto(authorizationUrl({ prompt: 'consent' }))
+      await page.click('#allow')
+      hints.push((await tokens()).id_token)
+    }
+    for (const hint of hints) {
+      await page.goto(authorizationUrl({ prompt: 'none', id_token_hint: hint }))
+      expect(claimsOf((await tokens()).id_token).sub).toBe(claimsOf(hint).sub)
+    }
+  })
+
+  test('a client that expects another than the user chooses is told so', async () => {
+    await page.goto(`${provider.origin}/login`)
+    await logIn('alice', 'wonderland')
+    await page.goto(`${provider.origin}/login`)
+    await logIn('bob', 'builder')
+    const claims = JSON.stringify({ id_token: { sub: { value: '1001' } } })
+    await page.goto(authorizationUrl({ claims, prompt: 'login' }))
+    await logIn('bob', 'builder')
+    await page.waitForURL(`${site.redirectUri}?**`)
+    expect(new URL(page.url()).searchParams.get('error')).toBe('login_required')
   })
 
   test('without an account it is the login', async () => {
@@ -124,6 +156,42 @@ describe('consent', () => {
     const { access_token, id_token } = await tokens()
     expect(claimsOf(access_token)).toMatchObject({ aud: 'https://api.example.com/calendar' })
     expect(claimsOf(id_token)).toMatchObject({ nickname: 'Ally' })
+  })
+
+  test('that was shown for one account is not given by another, chosen in another tab', async () => {
+    await page.goto(`${provider.origin}/login`)
+    await logIn('bob', 'builder')
+    await page.goto(`${provider.origin}/login`)
+    await logIn('alice', 'wonderland')
+    await page.goto(authorizationUrl({ prompt: 'consent' }))
+    expect(await page.locator('.lead').textContent()).toContain('Alice Pleasance Liddell')
+
+    const other = await context.newPage()
+    await other.goto(`${provider.origin}/accounts?return_to=/`)
+    await other.click('#account-bob')
+    await page.click('#allow')
+    expect(await page.getByRole('alert').textContent()).toBe('That answer was too old. Please decide again.')
+    expect(await page.locator('.lead').textContent()).toContain('Robert James Builder')
+
+    await other.goto(provider.origin)
+    await other.click('#sign-out')
+    await page.click('#allow')
+    expect(await page.getByRole('alert').textContent()).toBe('That answer was too old. Please decide again.')
+    expect(await page.locator('.lead').textContent()).toContain('Alice Pleasance Liddell')
+    await page.click('#allow')
+    expect(claimsOf((await tokens()).id_token)).toMatchObject({ sub: '1001' })
+  })
+
+  test('of a public client is asked each time: another app may ask in its name (RFC 6749 §10.2, RFC 8252 §8.6)', () => {
+    for (const [method, remembered] of [
+      ['none', false],
+      ['client_secret_basic', true],
+    ]) {
+      const client = { client_id: `by ${method}`, token_endpoint_auth_method: method }
+      const asking = { client, asksFor: ['openid'] } as unknown as InteractiveRequest
+      rememberConsent('alice', asking)
+      expect(hasConsented('alice', asking)).toBe(remembered)
+    }
   })
 
   test('may be denied, and is asked again', async () => {

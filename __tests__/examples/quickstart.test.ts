@@ -252,6 +252,22 @@ describe('without JavaScript', () => {
     })
   })
 
+  test('the consent page shows all that is asked for: claims by name and APIs, too', async () => {
+    const claims = JSON.stringify({ userinfo: { email: null, nickname: null }, id_token: { name: null } })
+    const url = new URL(authorizationUrl('web').url)
+    url.searchParams.set('scope', 'openid')
+    url.searchParams.set('claims', claims)
+    url.searchParams.set('resource', quickstart.issuer)
+    await page.goto(url.href)
+    await logIn(page)
+    expect(await page.locator('.scope').allInnerTexts()).toEqual([
+      'Know who you are\nA lasting name for you, and when you signed in',
+      'See one detail about you\nnickname',
+      'See one detail about you\nname',
+      `Use it in your name\n${quickstart.issuer}`,
+    ])
+  })
+
   test('a wrong password is said, and the username is kept', async () => {
     await page.goto(authorizationUrl('spa').url)
     await logIn(page, 'looking-glass')

@@ -3,27 +3,21 @@ import type { InteractiveRequest } from 'express-token-endpoint'
 
 const consents = new Map<string, Set<string>>()
 
-/** Whether the user has allowed this client all that it asks for now. */
+/**
+ * Whether the user has allowed this client all that it asks for now. A public client proves nothing: another app may be
+ * asking in its name, so that the user is asked each time (RFC 6749 §10.2, RFC 8252 §8.6).
+ */
 export function hasConsented(subject: string, request: InteractiveRequest): boolean {
   const allowed = consents.get(keyOf(subject, request))
-  return allowed !== undefined && itemsOf(request).every((item) => allowed.has(item))
+  const isPublic = request.client.token_endpoint_auth_method === 'none'
+  return !isPublic && allowed !== undefined && request.asksFor.every((one) => allowed.has(one))
 }
 
 export function rememberConsent(subject: string, request: InteractiveRequest): void {
   const key = keyOf(subject, request)
-  consents.set(key, new Set([...(consents.get(key) ?? []), ...itemsOf(request)]))
+  consents.set(key, new Set([...(consents.get(key) ?? []), ...request.asksFor]))
 }
 
 function keyOf(subject: string, { client }: InteractiveRequest): string {
   return JSON.stringify([subject, client.client_id])
-}
-
-/** Words of the scope, claims that are asked for by name, and the APIs that tokens are to be for. */
-function itemsOf({ scope, claims, resources }: InteractiveRequest): readonly string[] {
-  return [
-    ...scope.map((word) => `scope ${word}`),
-    ...(claims?.userinfo ?? []).map((name) => `claim ${name}`),
-    ...(claims?.idToken ?? []).map((name) => `claim ${name}`),
-    ...resources.map((api) => `resource ${api}`),
-  ]
 }

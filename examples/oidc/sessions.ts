@@ -65,7 +65,7 @@ export async function signIn(req: Request, { id }: User): Promise<void> {
   req.session.accounts = [{ userId: id, signedInAt: now, chosenAt: now, sid }, ...others]
 }
 
-/** False when this browser is not signed in to that account. */
+/** False when this browser is not signed in to that account. Forms that were shown for another are too old then. */
 export function chooseAccount(req: Request, userId: string): boolean {
   const accounts = req.session.accounts ?? []
   const chosen = accounts.find((account) => account.userId === userId)
@@ -74,6 +74,7 @@ export function chooseAccount(req: Request, userId: string): boolean {
     { ...chosen, chosenAt: Date.now() },
     ...accounts.filter((account) => account !== chosen),
   ]
+  delete req.session.csrfToken
   return true
 }
 
@@ -82,6 +83,7 @@ export async function signOut(req: Request, sid: string): Promise<void> {
   const others = (req.session.accounts ?? []).filter((account) => account.sid !== sid)
   if (others.length > 0) {
     req.session.accounts = others
+    delete req.session.csrfToken // of forms that were shown for the one that is gone
     return
   }
   await new Promise<void>((resolve, reject) => {

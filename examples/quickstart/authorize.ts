@@ -12,7 +12,7 @@ import { csrfToken, isOwnForm, signedIn } from './sessions'
  */
 export const authorize: AuthorizeFunction = async (request, req, res) => {
   const login = signedIn(req)
-  // Consent is asked each time. A host that remembers it looks it up: has this user allowed this client this scope?
+  // Consent is asked each time. A host that remembers it looks up whether this user allowed this client `request.asksFor`.
   const step = request.nextStep(login && { subject: login.user.id, authTime: login.at }, false)
   if (!login || step === 'login' || step === 'select_account') {
     res.redirect(303, loginPath(request.returnTo, request.loginHint))
@@ -37,7 +37,7 @@ export const authorize: AuthorizeFunction = async (request, req, res) => {
     userName: login.user.name,
     clientName: request.client.client_name ?? request.client.client_id,
     redirectUri: request.redirectUri,
-    scope: request.scope,
+    asksFor: request.asksFor,
     otherAccount: loginPath(request.returnTo),
     fault: form && 'That answer did not come from this page, or the page was too old. Please decide again.',
   })

@@ -7,7 +7,8 @@ export interface ConsentPage {
   readonly clientName: string
   /** Where the browser goes with either answer. */
   readonly redirectUri: string
-  readonly scope: readonly string[]
+  /** Words of the scope; single claims and APIs, as `request.asksFor` has them. */
+  readonly asksFor: readonly string[]
   /** To sign in as somebody else. */
   readonly otherAccount: string
   readonly fault?: string | undefined
@@ -25,7 +26,7 @@ export function consentPage(page: ConsentPage): Html {
     <h1>Allow <strong class="client">${page.clientName}</strong>?</h1>
     <p class="lead">It asks for access to the account of <strong>${page.userName}</strong>.</p>
     ${page.fault && html`<p class="notice bad" role="alert">${page.fault}</p>`}
-    <ul class="scopes">${page.scope.map(scopeItem)}</ul>
+    <ul class="scopes">${page.asksFor.map(item)}</ul>
     <form method="post" class="decision">
       <input type="hidden" name="csrf" value="${page.csrf}">
       <button class="button" name="decision" value="deny">Deny</button>
@@ -36,7 +37,14 @@ export function consentPage(page: ConsentPage): Html {
   </section>`
 }
 
-function scopeItem(scope: string): Html {
-  const [title, detail] = MEANINGS[scope] ?? [scope, 'A permission of this app']
+function item(asked: string): Html {
+  const [title, detail] = MEANINGS[asked] ?? meaningOf(asked)
   return html`<li class="scope"><strong>${title}</strong><span>${detail}</span></li>`
+}
+
+function meaningOf(asked: string): readonly [string, string] {
+  const [, kind, name = ''] = /^(claim|resource):(.*)$/.exec(asked) ?? []
+  if (kind === 'claim') return ['See one detail about you', name]
+  if (kind === 'resource') return ['Use it in your name', name]
+  return [asked, 'A permission of this app']
 }

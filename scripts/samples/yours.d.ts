@@ -43,8 +43,8 @@ declare const users: {
 }
 
 declare const consents: {
-  has(user: { id: string }, client: { client_id: string }, scope: readonly string[]): Promise<boolean>
-  remember(user: { id: string }, client: { client_id: string }, scope: readonly string[]): Promise<void>
+  has(user: { id: string }, client: { client_id: string }, asksFor: readonly string[]): Promise<boolean>
+  remember(user: { id: string }, client: { client_id: string }, asksFor: readonly string[]): Promise<void>
 }
 
 // What the reader's own authorize page ends in.

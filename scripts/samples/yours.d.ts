@@ -48,7 +48,9 @@ declare const consents: {
 }
 
 // What the reader's own authorize page ends in.
-declare const decide: import('express-token-endpoint').AuthorizeFunction
+declare function decide(
+  ...args: Parameters<import('express-token-endpoint').AuthorizeFunction>
+): Promise<import('express-token-endpoint').Approval | import('express-token-endpoint').Denial | undefined>
 
 declare const memberships: { since(userId: string): Promise<string> }
 

@@ -67,7 +67,7 @@ export function knexStore(knex: Knex): TokenStore {
       const [row] = await rows({ id: key })
       if (!row) return false
       if (row.op.toString() === op) return true
-      if (row.link !== from) return false
+      if (row.link !== from || to < from) return false
       const passed: number[] = Array(Math.min(4, to - from)).fill(row.now)
       const superseded = [...passed, ...JSON.parse(row.superseded_at)].slice(0, 4)
       const moved = await live()

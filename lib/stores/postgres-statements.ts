@@ -132,7 +132,7 @@ export function statementsFor(tables: PostgresTables) {
           WHEN expires_at >= clock_timestamp() + $5::float8 * interval '1 second' THEN expires_at
           ELSE least(ends_at, clock_timestamp() + 1.1 * $5 * interval '1 second')
         END
-      WHERE key = $1 AND (link = $2 OR op = $4) AND expires_at > clock_timestamp()`,
+      WHERE key = $1 AND (link = $2 OR op = $4) AND $3 >= $2 AND expires_at > clock_timestamp()`,
     ),
 
     /** $1 key. An expired one goes as well, but was not there. */

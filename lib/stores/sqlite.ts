@@ -147,7 +147,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
         const row = grantByKey.get(key, asked) as Row | undefined
         if (!row) return false
         if (row.op === move.op) return true
-        if (row.link !== from) return false
+        if (row.link !== from || move.to < from) return false
         // The clock of a machine may be set back.
         const moved = Math.max(asked, row.moved_at)
         const passed: number[] = Array(Math.min(4, move.to - from)).fill(moved)

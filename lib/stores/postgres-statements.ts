@@ -165,7 +165,10 @@ export function statementsFor(tables: PostgresTables) {
       INSERT INTO ${shortLived} AS kept (key, value, expires_at)
       VALUES ($1, $2, now() + $3::float8 * interval '1 second')
       ON CONFLICT (key) DO UPDATE
-      SET value = excluded.value, expires_at = greatest(kept.expires_at, excluded.expires_at)
+      SET value = excluded.value, expires_at = CASE
+        WHEN kept.expires_at <= clock_timestamp() THEN excluded.expires_at
+        ELSE kept.expires_at
+      END
       WHERE kept.value = excluded.value OR kept.expires_at <= clock_timestamp()`,
     ),
 

@@ -29,10 +29,9 @@ export function knexStore(knex: Knex): TokenStore {
 
   /** With each row that comes, at most ten leave that have expired. So none pile up, and no job has to run. */
   async function sweep(table: string): Promise<void> {
-    const expired = knex(table).where('expires_at', '<=', now).orderBy('expires_at').limit(10)
-    await knex(table)
-      .whereIn('id', await expired.pluck('id'))
-      .delete()
+    const expired = () => knex(table).where('expires_at', '<=', now)
+    const some = await expired().orderBy('expires_at').limit(10).pluck('id')
+    await expired().whereIn('id', some).delete() // still expired: another call may have put the key again
   }
 
   async function makeRoom(added: { id: string; subject: string; client: Buffer }): Promise<void> {

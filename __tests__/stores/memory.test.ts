@@ -5,12 +5,12 @@ import type { GrantRecord } from '../../lib/stores/token-store'
 import { storeContract } from '../../lib/testing'
 
 describe('the contract', () => {
-  storeContract({ describe, test, createStore: () => memoryStore() })
+  storeContract({ describe, test, createStore: () => memoryStore(), shared: false })
 })
 
 describe('the contract, for a clock that counts in tenths of a second', () => {
   const now = () => Math.floor(performance.now() / 100) * 100
-  storeContract({ describe, test, createStore: () => memoryStore({ now }), resolution: 0.1 })
+  storeContract({ describe, test, createStore: () => memoryStore({ now }), shared: false, resolution: 0.1 })
 })
 
 test('two stores share nothing', async () => {

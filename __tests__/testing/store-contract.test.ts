@@ -11,6 +11,12 @@ function rulesFor(createStore: () => TokenStore): Map<string, () => Promise<void
   return rules
 }
 
+/** What stores of two processes are: each with its own bug, on the same data. */
+function sharing(broken: (store: TokenStore) => Partial<TokenStore> = () => ({})): () => TokenStore {
+  const data = memoryStore()
+  return () => ({ ...data, ...broken(data) })
+}
+
 type Bug = [bug: string, broken: (store: TokenStore) => Partial<TokenStore>, rule: string]
 
 /** What is read may be stale by the time something is done about it. */
@@ -557,21 +563,211 @@ const bugs: Bug[] = [
     }),
     'a short-lived key and a grant of the same name have nothing to do with each other',
   ],
+  [
+    'insert checks, then acts',
+    (store) => ({
+      async insert(grant) {
+        if (await store.find(grant.key)) return
+        await later()
+        await store.revoke(grant.key)
+        await store.insert(grant)
+      },
+    }),
+    'of many callers that insert a key, the first stays',
+  ],
+  [
+    'find is answered from a cache of the process',
+    (store) => {
+      const cache = new Map<string, StoredGrant>()
+      return {
+        async find(key) {
+          const found = await store.find(key)
+          if (!found) return undefined
+          const { link } = cache.get(key) ?? found
+          cache.set(key, found)
+          return { ...found, link }
+        },
+        async advance(key, from, move) {
+          cache.delete(key)
+          return store.advance(key, from, move)
+        },
+      }
+    },
+    'what one process has done, another sees at once',
+  ],
+  [
+    'get is answered from a cache of the process',
+    (store) => {
+      const cache = new Map<string, string>()
+      return {
+        async get(key) {
+          const value = cache.get(key) ?? (await store.get(key))
+          if (value !== undefined) cache.set(key, value)
+          return value
+        },
+        async take(key) {
+          cache.delete(key)
+          return store.take(key)
+        },
+      }
+    },
+    'what one process has done, another sees at once',
+  ],
+  [
+    'a move that stays at its link only lets the grant live longer, whatever its link is',
+    (store) => ({
+      async advance(key, from, move) {
+        const link = (await store.find(key))?.link ?? 0
+        return from === move.to
+          ? store.advance(key, link, { ...move, to: link })
+          : store.advance(key, from, move)
+      },
+    }),
+    'moves the grant from link `from`, if that is still its link, and says whether it did',
+  ],
+  [
+    'a chain goes back',
+    (store) => {
+      const back = new Map<string, number>()
+      return {
+        async advance(key, from, move) {
+          if (move.to >= from) return store.advance(key, from, move)
+          back.set(key, move.to)
+          return (await store.find(key))?.link === from
+        },
+        find: async (key) => change(await store.find(key), ({ link }) => ({ link: back.get(key) ?? link })),
+      }
+    },
+    'false if `to` < `from`: a chain never goes back',
+  ],
+  [
+    'advance checks, then acts, one after the other in each process',
+    (store) => {
+      let last: Promise<unknown> = Promise.resolve()
+      async function checkThenAct(...[key, from, move]: Parameters<TokenStore['advance']>) {
+        if ((await store.find(key))?.link !== from) return false
+        await later()
+        return store.advance(key, (await store.find(key))?.link ?? from, move)
+      }
+      return {
+        advance: (key, from, move) => {
+          const turn = last.then(() => checkThenAct(key, from, move))
+          last = turn
+          return turn
+        },
+      }
+    },
+    'of many callers that move from the same link to a later one, exactly one wins',
+  ],
+  [
+    'revoke checks, then acts',
+    (store) => ({
+      async revoke(key) {
+        if (!(await store.find(key))) return false
+        await later()
+        await store.revoke(key)
+        return true
+      },
+    }),
+    'of many callers that revoke, one is told true',
+  ],
+  [
+    'revokeAll removes the first page',
+    (store) => ({
+      async revokeAll(subject, { client } = {}) {
+        const { grants } = await store.list(subject)
+        const asked = grants.filter((grant) => client === undefined || grant.client === client)
+        const revoked = await Promise.all(asked.map(({ key }) => store.revoke(key)))
+        return revoked.filter(Boolean).length
+      },
+    }),
+    'removes all, be they more than a page holds',
+  ],
+  [
+    'revokeAll reads, then removes what has not moved since',
+    (store) => ({
+      async revokeAll(subject) {
+        const { grants } = await store.list(subject)
+        await later()
+        const revoked = await Promise.all(
+          grants.map(async ({ key, link }) => (await store.find(key))?.link === link && store.revoke(key)),
+        )
+        return revoked.filter(Boolean).length
+      },
+    }),
+    'removes also what is moved at the same time',
+  ],
+  [
+    'the index forgets a grant when it would have expired without its moves',
+    (store) => {
+      const forgotten = new Map<string, number>()
+      return {
+        async insert(grant) {
+          forgotten.set(grant.key, performance.now() + grant.expiresIn * 1000)
+          await store.insert(grant)
+        },
+        async list(subject, page) {
+          const { grants, next } = await store.list(subject, page)
+          return { grants: grants.filter(({ key }) => Number(forgotten.get(key)) > performance.now()), next }
+        },
+      }
+    },
+    'after a move it lives for the `expiresIn` of the move at least',
+  ],
+  [
+    'put of the same value lets it live longer',
+    (store) => ({
+      async put(key, value, ttl) {
+        if ((await store.get(key)) === value) await store.take(key)
+        return store.put(key, value, ttl)
+      },
+    }),
+    'put of the same value changes nothing, not even how long the key lasts',
+  ],
+  [
+    'put clears away what it finds expired, whatever has become of it',
+    (store) => {
+      const expiry = new Map<string, number>()
+      return {
+        async put(key, value, ttl) {
+          if (Number(expiry.get(key)) <= performance.now()) {
+            await later()
+            await store.take(key)
+          }
+          const put = await store.put(key, value, ttl)
+          if (put) expiry.set(key, performance.now() + ttl * 1000)
+          return put
+        },
+      }
+    },
+    'of many callers that put on an expired key, one succeeds',
+  ],
 ]
 
 describe('the suite catches a store whose', () => {
   test.each(bugs)('%s', async (_, broken, title) => {
-    const rules = rulesFor(() => {
-      const store = memoryStore()
-      return { ...store, ...broken(store) }
-    })
+    const rules = rulesFor(sharing(broken))
     await expect(rules.get(title)?.()).rejects.toMatchObject({ code: 'ERR_ASSERTION' })
   })
 
   test('every rule is broken by one of them', () => {
-    const rules = [...rulesFor(() => memoryStore()).keys()]
+    const rules = [...rulesFor(sharing()).keys()]
     expect(rules.filter((title) => !bugs.some(([, , rule]) => rule === title))).toEqual([])
   })
+})
+
+test('each rule is tried between two stores, but with `shared: false`', async () => {
+  for (const [shared, made] of [
+    [undefined, 2],
+    [true, 2],
+    [false, 1],
+  ] as const) {
+    const createStore = jest.fn(sharing())
+    const bodies: (() => Promise<void>)[] = []
+    storeContract({ createStore, shared, test: (_, body) => bodies.push(body) })
+    await bodies[0]?.()
+    expect(createStore).toHaveBeenCalledTimes(made)
+  }
 })
 
 test('groups its rules where the runner has `describe`, and closes each store it was given', async () => {

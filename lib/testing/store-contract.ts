@@ -12,10 +12,15 @@ import {
 
 export interface StoreContractOptions {
   /**
-   * Called for each test, which closes its store in the end. The stores may share a database, and it need not be
-   * empty: all keys are random.
+   * Called twice for each test, which closes both stores in the end: two processes on the same data. The database need
+   * not be empty: all keys are random.
    */
   readonly createStore: () => TokenStore | Promise<TokenStore>
+  /**
+   * Whether all that `createStore` makes are on the same data. Default: true. With false, for what lives in the memory
+   * of one process, it is called once for each test, and no rule is tried between two processes.
+   */
+  readonly shared?: boolean | undefined
   /** `test` or `it` of your runner. */
   readonly test: (title: string, body: () => Promise<void>) => unknown
   /** `describe` of your runner, to group the tests. */
@@ -37,18 +42,25 @@ export interface StoreContractOptions {
  * storeContract({ describe, test, createStore: () => postgresStore({ pool }) })
  */
 export function storeContract(options: StoreContractOptions): void {
-  const { createStore, test, describe = (_title, body) => body(), resolution = 0.01 } = options
+  const { createStore, shared = true, test, describe = (_title, body) => body(), resolution = 0.01 } = options
 
   /** A short life, a wait after which it is surely over, and a wait that every clock can tell from none. */
   const brief = Math.max(0.25, 3 * resolution)
   const outlive = () => delay(1000 * (brief + 2 * resolution + 0.05))
   const tick = () => delay(1000 * (2 * resolution + 0.01))
 
-  function rule(title: string, check: (store: TokenStore) => Promise<void>): void {
+  /** @param check Is given the store of another process as well: what holds in one process only is no compare-and-set. */
+  function rule(title: string, check: (store: TokenStore, other: TokenStore) => Promise<void>): void {
     test(title, async () => {
       const store = await createStore()
       try {
-        await check(store)
+        if (!shared) return await check(store, store)
+        const other = await createStore()
+        try {
+          await check(store, other)
+        } finally {
+          await other.close()
+        }
       } finally {
         await store.close()
       }
@@ -76,6 +88,37 @@ export function storeContract(options: StoreContractOptions): void {
       assert.deepEqual(await keysOf(store, grant.subject), [grant.key])
     })
 
+    rule('of many callers that insert a key, the first stays', async (store, other) => {
+      const grant = aGrant()
+      const inserts = fifty((i) => turn(i, store, other).insert({ ...grant, data: `data ${i}` }))
+      await Promise.race(inserts)
+      const { data } = await find(store, grant.key)
+      assert.equal(await store.advance(grant.key, 0, aMove(1)), true)
+      await Promise.all(inserts)
+      const found = await find(store, grant.key)
+      assert.deepEqual({ data: found.data, link: found.link }, { data, link: 1 })
+      assert.deepEqual(await keysOf(store, grant.subject), [grant.key])
+    })
+
+    rule('what one process has done, another sees at once', async (store, other) => {
+      const { key, subject } = await inserted(store)
+      assert.equal((await find(other, key)).link, 0)
+      assert.deepEqual(await keysOf(other, subject), [key])
+      await store.advance(key, 0, aMove(1))
+      assert.equal((await find(other, key)).link, 1)
+      assert.equal((await listAll(other, subject))[0]?.link, 1)
+      await store.revoke(key)
+      assert.equal(await other.find(key), undefined)
+      assert.deepEqual(await keysOf(other, subject), [])
+
+      const name = randomId()
+      assert.equal(await other.get(name), undefined)
+      await store.put(name, 'value', 60)
+      assert.equal(await other.get(name), 'value')
+      await store.take(name)
+      assert.equal(await other.get(name), undefined)
+    })
+
     rule('what was never there is not found, moved or revoked', async (store) => {
       const { key } = aGrant()
       assert.equal(await store.find(key), undefined)
@@ -93,6 +136,8 @@ export function storeContract(options: StoreContractOptions): void {
         assert.equal(await store.advance(key, 0, aMove(1)), true)
         assert.equal(await store.advance(key, 0, aMove(1)), false, 'from an earlier link')
         assert.equal(await store.advance(key, 2, aMove(3)), false, 'from a later link')
+        assert.equal(await store.advance(key, 0, aMove(0)), false, 'to stay at an earlier link')
+        assert.equal(await store.advance(key, 2, aMove(2)), false, 'to stay at a later link')
         const found = await find(store, key)
         assert.equal(found.link, 1)
         assert.equal(found.superseded.length, 1)
@@ -112,6 +157,15 @@ export function storeContract(options: StoreContractOptions): void {
       assert.equal(await store.advance(key, 1, aMove(2)), true)
       assert.equal(await store.advance(key, 0, move), false, 'when another move was made since')
       assert.equal((await find(store, key)).link, 2)
+    })
+
+    rule('false if `to` < `from`: a chain never goes back', async (store) => {
+      const { key } = await inserted(store, { link: 3 })
+      for (const to of [2, 0]) assert.equal(await store.advance(key, 3, aMove(to)), false)
+      const { link, superseded } = await find(store, key)
+      assert.equal(link, 3)
+      assert.deepEqual(superseded, [])
+      assert.equal(await store.advance(key, 3, aMove(4)), true)
     })
 
     rule('each link passed is superseded now', async (store) => {
@@ -159,20 +213,25 @@ export function storeContract(options: StoreContractOptions): void {
       assert.equal((await find(store, hasty.key)).superseded.length, 4)
     })
 
-    rule('of many callers that move from the same link to a later one, exactly one wins', async (store) => {
-      const { key } = await inserted(store)
-      for (let link = 0; link < 3; link++) {
-        const won = await Promise.all(fifty(() => store.advance(key, link, aMove(link + 1))))
-        assert.equal(won.filter(Boolean).length, 1)
-        const found = await find(store, key)
-        assert.equal(found.link, link + 1)
-        assert.equal(found.superseded.length, link + 1)
-      }
-    })
+    rule(
+      'of many callers that move from the same link to a later one, exactly one wins',
+      async (store, other) => {
+        const { key } = await inserted(store)
+        for (let link = 0; link < 3; link++) {
+          const won = await Promise.all(
+            fifty((i) => turn(i, store, other).advance(key, link, aMove(link + 1))),
+          )
+          assert.equal(won.filter(Boolean).length, 1)
+          const found = await find(store, key)
+          assert.equal(found.link, link + 1)
+          assert.equal(found.superseded.length, link + 1)
+        }
+      },
+    )
 
-    rule('of many callers that stay at the same link, all win', async (store) => {
+    rule('of many callers that stay at the same link, all win', async (store, other) => {
       const { key } = await inserted(store)
-      const won = await Promise.all(fifty(() => store.advance(key, 0, aMove(0))))
+      const won = await Promise.all(fifty((i) => turn(i, store, other).advance(key, 0, aMove(0))))
       assert.equal(won.filter(Boolean).length, 50)
       assert.deepEqual((await find(store, key)).superseded, [])
     })
@@ -201,10 +260,17 @@ export function storeContract(options: StoreContractOptions): void {
       assert.deepEqual(await keysOf(store, subject), [])
     })
 
-    rule('wins against moves that are made at the same time', async (store) => {
+    rule('of many callers that revoke, one is told true', async (store, other) => {
+      const { key } = await inserted(store)
+      const revoked = await Promise.all(fifty((i) => turn(i, store, other).revoke(key)))
+      assert.equal(revoked.filter(Boolean).length, 1)
+      assert.equal(await store.find(key), undefined)
+    })
+
+    rule('wins against moves that are made at the same time', async (store, other) => {
       for (const place of [0, 10, 25, 40, 50]) {
         const { key, subject } = await inserted(store)
-        const calls = fifty((i) => () => store.advance(key, 0, aMove(i % 2)))
+        const calls = fifty((i) => () => turn(i, store, other).advance(key, 0, aMove(i % 2)))
         calls.splice(place, 0, () => store.revoke(key))
         const answers = await Promise.all(calls.map((call) => call()))
         assert.equal(answers[place], true)
@@ -286,6 +352,36 @@ export function storeContract(options: StoreContractOptions): void {
       await find(store, other.key)
     })
 
+    rule('removes all, be they more than a page holds', async (store) => {
+      const subject = aSubject()
+      const kept = await inserted(store, { subject: aSubject(partitionOf(subject)), client: 'client 0' })
+      const insert110 = () =>
+        Promise.all(
+          Array.from({ length: 110 }, (_, i) => inserted(store, { subject, client: `client ${i % 2}` })),
+        )
+      await insert110()
+      assert.equal(await store.revokeAll(subject, { client: 'client 0' }), 55)
+      assert.equal(await store.revokeAll(subject, { client: 'client 1' }), 55)
+      await insert110()
+      assert.equal(await store.revokeAll(subject), 110)
+      assert.deepEqual(await keysOf(store, subject), [])
+      await find(store, kept.key)
+    })
+
+    rule('removes also what is moved at the same time', async (store, other) => {
+      for (const place of [0, 10, 25, 40, 50]) {
+        const { key, subject } = await inserted(store)
+        const calls: (() => Promise<unknown>)[] = fifty(
+          (i) => () => turn(i, store, other).advance(key, 0, aMove(i % 2)),
+        )
+        calls.splice(place, 0, () => store.revokeAll(subject))
+        const answers = await Promise.all(calls.map((call) => call()))
+        assert.equal(answers[place], 1)
+        assert.equal(await store.find(key), undefined)
+        assert.deepEqual(await keysOf(store, subject), [])
+      }
+    })
+
     rule('with a filter, only the grants for this client', async (store) => {
       const subject = aSubject()
       const gone = [
@@ -359,13 +455,16 @@ export function storeContract(options: StoreContractOptions): void {
 
     rule('after a move it lives for the `expiresIn` of the move at least', async (store) => {
       const moved = await inserted(store, { expiresIn: brief })
-      const kept = await inserted(store, { expiresIn: brief })
+      const { subject } = moved
+      const kept = await inserted(store, { subject, expiresIn: brief })
       assert.equal(await store.advance(moved.key, 0, aMove(1, { expiresIn: 60 })), true)
       assert.equal(await store.advance(kept.key, 0, aMove(0, { expiresIn: 60 })), true)
       await outlive()
       await find(store, moved.key)
       await find(store, kept.key)
       assert.equal(await store.advance(moved.key, 1, aMove(2)), true)
+      assert.deepEqual(await keysOf(store, subject), [moved.key, kept.key].sort())
+      assert.equal(await store.revokeAll(subject), 2)
     })
 
     rule('expiry only grows', async (store) => {
@@ -478,21 +577,43 @@ export function storeContract(options: StoreContractOptions): void {
       assert.equal(await store.get(key), 'two')
     })
 
-    rule('of many callers that take, one gets the value', async (store) => {
+    rule('put of the same value changes nothing, not even how long the key lasts', async (store) => {
+      const [brieflyKept, kept] = [randomId(), randomId()]
+      await store.put(brieflyKept, 'one', brief)
+      await store.put(kept, 'one', 60)
+      assert.equal(await store.put(brieflyKept, 'one', 60), true)
+      assert.equal(await store.put(kept, 'one', brief), true)
+      await outlive()
+      assert.equal(await store.get(brieflyKept), undefined)
+      assert.equal(await store.get(kept), 'one')
+    })
+
+    rule('of many callers that take, one gets the value', async (store, other) => {
       const key = randomId()
       await store.put(key, 'value', 60)
-      const taken = await Promise.all(fifty(() => store.take(key)))
+      const taken = await Promise.all(fifty((i) => turn(i, store, other).take(key)))
       assert.deepEqual(
         taken.filter((value) => value !== undefined),
         ['value'],
       )
     })
 
-    rule('of many callers that put different values, one succeeds', async (store) => {
+    rule('of many callers that put different values, one succeeds', async (store, other) => {
       const key = randomId()
-      const put = await Promise.all(fifty((i) => store.put(key, `value ${i}`, 60)))
+      const put = await Promise.all(fifty((i) => turn(i, store, other).put(key, `value ${i}`, 60)))
       assert.equal(put.filter(Boolean).length, 1)
       assert.equal(await store.get(key), `value ${put.indexOf(true)}`)
+    })
+
+    rule('of many callers that put on an expired key, one succeeds', async (store, other) => {
+      const keys = [randomId(), randomId(), randomId(), randomId(), randomId()]
+      for (const key of keys) await store.put(key, 'old', brief)
+      await outlive()
+      for (const key of keys) {
+        const put = await Promise.all(fifty((i) => turn(i, store, other).put(key, `value ${i}`, 60)))
+        assert.equal(put.filter(Boolean).length, 1)
+        assert.equal(await store.get(key), `value ${put.indexOf(true)}`)
+      }
     })
 
     rule(
@@ -592,6 +713,11 @@ function byKey(a: { key: string }, b: { key: string }): number {
 
 function fifty<T>(make: (i: number) => T): T[] {
   return Array.from({ length: 50 }, (_, i) => make(i))
+}
+
+/** One process, then the other. */
+function turn(i: number, store: TokenStore, other: TokenStore): TokenStore {
+  return i % 2 === 0 ? store : other
 }
 
 /** Puts the clock of this process wrong, as that of an app server may be, while something is done. */

@@ -372,6 +372,21 @@ const bugs: Bug[] = [
     'where no grant is at link 0 the oldest goes, and never the new one',
   ],
   [
+    'the cap counts, then drops, among many more by then',
+    (store) => ({
+      async insert(grant) {
+        // The store beneath has a cap as well: a client of its own for each grant.
+        await store.insert({ ...grant, client: grant.key })
+        const { grants } = await store.list(grant.subject, { limit: 1000 })
+        await later()
+        const others = grants.filter(({ key }) => key !== grant.key).sort((a, b) => a.link - b.link)
+        for (const { key } of others.slice(0, Math.max(0, grants.length - MAX_GRANTS_PER_CLIENT)))
+          await store.revoke(key)
+      },
+    }),
+    'many that come at once end one in use at most, and not all of each other',
+  ],
+  [
     'a grant never expires',
     (store) => ({ insert: (grant) => store.insert({ ...grant, expiresIn: 1e9, endsIn: 1e9 }) }),
     'a grant expires after `expiresIn`, if no move lets it live longer',

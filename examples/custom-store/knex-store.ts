@@ -36,16 +36,16 @@ export function knexStore(knex: Knex): TokenStore {
 
   async function makeRoom(added: { id: string; subject: string; client: Buffer }): Promise<void> {
     const { id, subject, client } = added
-    const others = live().where({ subject, client }).whereNot({ id }).orderByRaw('link > 0 DESC, serial DESC')
-    const tooMany = await others.offset(MAX_GRANTS_PER_CLIENT - 1).pluck('id')
+    const before = knex(GRANTS).where({ id }).select('serial') // so of many that come at once, the last stays
+    const older = live().where({ subject, client }).where('serial', '<', before)
+    const inOrder = older.orderByRaw('link > 0 DESC, serial DESC')
+    const tooMany = await inOrder.offset(MAX_GRANTS_PER_CLIENT - 1).pluck('id')
     if (tooMany.length > 0) await knex(GRANTS).whereIn('id', tooMany).delete()
   }
 
   async function get(key: string): Promise<string | undefined> {
-    const kept = await live(SHORT_LIVED)
-      .where({ id: hash(key) })
-      .first('value')
-    return kept?.value.toString()
+    const kept = live(SHORT_LIVED).where({ id: hash(key) })
+    return (await kept.first('value'))?.value.toString()
   }
 
   return {

@@ -437,6 +437,18 @@ export function storeContract(options: StoreContractOptions): void {
       await find(store, newest.key)
       assert.equal(await store.find(oldest.key), undefined)
     })
+
+    rule('many that come at once end one in use at most, and not all of each other', async (store, other) => {
+      const subject = aSubject()
+      const inUse = await Promise.all(
+        Array.from({ length: MAX_GRANTS_PER_CLIENT }, () => inserted(store, { subject, link: 1 })),
+      )
+      const begun = await Promise.all(fifty((i) => inserted(turn(i, store, other), { subject })))
+      const kept = new Set(await keysOf(store, subject))
+      const countOf = (grants: readonly GrantRecord[]) => grants.filter(({ key }) => kept.has(key)).length
+      assert.ok(countOf(inUse) >= MAX_GRANTS_PER_CLIENT - 1, `${countOf(inUse)} in use stay`)
+      assert.ok(countOf(begun) >= 1, 'one of the new ones stays')
+    })
   })
 
   describe('expiry', () => {

@@ -319,6 +319,30 @@ describe('the connection', () => {
     expect(pool.idleCount).toBe(pool.totalCount)
   })
 
+  test('that may only read, as of a primary that was demoted, is not kept', async () => {
+    const restricted = new Pool({ connectionString: server.url, max: 3 })
+    const store = aStore({ pool: restricted })
+    await Promise.all([1, 2, 3].map(() => store.put(randomId(), 'value', 60)))
+    for (const idle of await Promise.all([1, 2, 3].map(() => restricted.connect()))) {
+      await idle.query('SET default_transaction_read_only = on')
+      idle.release()
+    }
+    const refused = await Promise.allSettled([1, 2, 3].map(() => store.put(randomId(), 'value', 60)))
+    expect(refused).toMatchObject(Array(3).fill({ status: 'rejected', reason: { code: '25006' } }))
+    await Promise.all([1, 2, 3].map(() => store.put(randomId(), 'value', 60)))
+    await restricted.end()
+  })
+
+  test('that has forgotten what was prepared on it is not kept', async () => {
+    const forgetful = new Pool({ connectionString: server.url, max: 1 })
+    const store = aStore({ pool: forgetful })
+    await store.get('none')
+    await forgetful.query('DISCARD ALL')
+    await expect(store.get('none')).rejects.toMatchObject({ code: '26000' })
+    expect(await store.get('none')).toBeUndefined()
+    await forgetful.end()
+  })
+
   test('tables that are missing are an error, and nothing else', async () => {
     await expect(aStore({ pool, prefix: 'none_' }).get('none')).rejects.toMatchObject({ code: '42P01' })
   })

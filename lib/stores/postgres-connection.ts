@@ -36,6 +36,13 @@ const GOODBYE_WITHIN = 500
 /** Nothing was done, and another try is in order: serialization_failure, deadlock_detected. */
 const TRY_AGAIN = ['40001', '40P01']
 
+/**
+ * What is wrong with the connection and not with the call: connection_exception, a server that goes down,
+ * read_only_sql_transaction (another connection may lead to the new primary), and invalid_sql_statement_name (what was
+ * prepared on it is gone).
+ */
+const OF_NO_USE = /^(08|57P|25006|26000)/
+
 export function connectPostgres({
   pool: given,
   url,
@@ -83,7 +90,7 @@ export function connectPostgres({
         }
       } catch (error) {
         // After most of what PostgreSQL says, the connection is in order. Else it may be busy or broken, and has to go.
-        usable = /^(?!08|57P)./.test(sqlState(error))
+        usable = sqlState(error) !== '' && !OF_NO_USE.test(sqlState(error))
         withoutValues(error)
         throw error
       } finally {

@@ -194,6 +194,25 @@ describe('keys and values', () => {
   })
 })
 
+test('of grants that are begun at once where the client has as many as it may, the last one stays, and one in use goes: the oldest', async () => {
+  const stores = Array.from({ length: 4 }, () => aStore({ prefix: 'crowd:' }))
+  const [store] = stores as [TokenStore]
+  for (const atOnce of [2, 5, 5, 20, 50, 100]) {
+    const { subject } = aGrant()
+    const inUse: GrantRecord[] = []
+    for (let i = 0; i < 100; i++) inUse.push(await inserted(store, { subject, link: 1 }))
+    const begun = Array.from({ length: atOnce }, () => aGrant({ subject }))
+    await Promise.all(begun.map((grant, i) => stores[i % 4]?.insert(grant)))
+
+    const isGone = async ({ key }: GrantRecord) => (await store.find(key)) === undefined
+    const gone = await Promise.all([...inUse, ...begun].map(isGone))
+    expect(gone.filter(Boolean)).toHaveLength(atOnce)
+    expect(gone.slice(0, 100).filter(Boolean)).toHaveLength(1)
+    // Some come in the same millisecond.
+    expect(gone.slice(0, 10)).toContain(true)
+  }
+}, 30_000)
+
 describe('scripts', () => {
   test('SCRIPT FLUSH goes unnoticed', async () => {
     const store = aStore()

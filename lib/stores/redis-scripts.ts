@@ -70,7 +70,10 @@ end
 return #crowd > cap and crowd or {}
 `
 
-/** KEYS: grant. What cannot be read is an error, or, where it is one of many, an empty answer. */
+/**
+ * KEYS: grant. What cannot be read is an error, or, where it is one of many, an empty answer. The last of the answer is
+ * no age, so that grants which are read one after the other can be put in order.
+ */
 const FIND = `
 local isOneOfMany = ARGV[1] == '1'
 local isReadable, record = pcall(read, KEYS[1])
@@ -82,6 +85,7 @@ local superseded = {}
 for i, time in ipairs(record[SUPERSEDED]) do superseded[i] = since(time) end
 return {
   record[LINK], since(0), since(record[MOVED]), superseded, record[SUBJECT], record[CLIENT], record[DATA],
+  record[INSERTED],
 }
 `
 

@@ -44,7 +44,14 @@ type FoundRecord = [
   subject: string,
   client: string,
   data: string,
+  inserted: number,
 ]
+
+/** A grant, and when it was inserted by the clock of the server, in milliseconds. */
+interface DatedGrant {
+  readonly grant: StoredGrant
+  readonly inserted: number
+}
 
 /**
  * Keeps grants in Redis 6.2 or later.
@@ -61,15 +68,14 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   const unusedName = (name: GrantKey | string) => `${prefix}{${partitionOf(name)}}w`
   const shortLivedName = (key: string) => `${prefix}k:${key}`
 
-  async function find(key: GrantKey, isOneOfMany = false): Promise<StoredGrant | undefined> {
+  async function find(key: GrantKey, isOneOfMany = false): Promise<DatedGrant | undefined> {
     const found = (await redis.run('find', grantName(key), Number(isOneOfMany))) as FoundRecord | [] | null
     if (!found) return undefined
-    if (found.length === 0) return unreadable(key)
-    const [link, age, idle, superseded, subjectId, client, data] = found
-    const subject = `${partitionOf(key)}.${subjectId}`
-    return {
+    if (found.length === 0) return { grant: unreadable(key), inserted: 0 }
+    const [link, age, idle, superseded, subjectId, client, data, inserted] = found
+    const grant = {
       key,
-      subject,
+      subject: `${partitionOf(key)}.${subjectId}`,
       client,
       data,
       link: Number(link),
@@ -77,6 +83,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
       idle: seconds(idle),
       superseded: superseded.map(seconds),
     }
+    return { grant, inserted: Number(inserted) }
   }
 
   async function remove(key: GrantKey, subject: string, member: string): Promise<boolean> {
@@ -86,11 +93,11 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   }
 
   /** The index remembers grants a little longer than they live: what is gone is dropped from it here. */
-  async function findMembers(subject: string, members: readonly string[]): Promise<StoredGrant[]> {
+  async function findMembers(subject: string, members: readonly string[]): Promise<DatedGrant[]> {
     const found = await Promise.all(members.map((member) => find(keyOf(subject, member), true)))
     const gone = members.filter((_, i) => !found[i])
     if (gone.length > 0) await redis.run('forget', indexName(subject), ...gone)
-    return found.filter((grant) => grant !== undefined)
+    return found.filter((one) => one !== undefined)
   }
 
   /** A page of the index. It begins behind a score and a member, a place that stays when what is before it goes. */
@@ -117,25 +124,28 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   /** Those of the members that are for one client. Tags are short and may be shared, so the grants are asked. */
   async function membersFor(subject: string, client: string, members: readonly string[]): Promise<string[]> {
     const tagged = members.filter((member) => member.endsWith(tagOf(client)))
-    const grants = await findMembers(subject, tagged)
-    return grants.filter((grant) => grant.client === client).map(({ key }) => memberOf(key, client))
+    const found = await findMembers(subject, tagged)
+    return found
+      .filter(({ grant }) => grant.client === client)
+      .map(({ grant }) => memberOf(grant.key, client))
   }
 
-  /** The index cannot tell which of a client's grants is the oldest. To have so many is rare enough to read them. */
-  async function makeRoom(newest: GrantRecord, members: readonly string[]): Promise<void> {
-    const { subject, client } = newest
+  /**
+   * The index cannot tell which of a client's grants is the oldest. To have so many is rare enough to read them. Who
+   * makes room at the same time sees the same order, except what came later, and so drops the same grants or fewer.
+   */
+  async function makeRoom({ key, subject, client }: GrantRecord, members: readonly string[]): Promise<void> {
     const others = (await findMembers(subject, members)).filter(
-      (grant) => grant.client === client && grant.key !== newest.key,
+      ({ grant }) => grant.client === client && grant.key !== key,
     )
-    const inOrder = others.sort((a, b) => Math.min(a.link, 1) - Math.min(b.link, 1) || b.age - a.age)
-    const tooMany = inOrder.slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))
+    const tooMany = others.sort(byUse).slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))
     const drop = (key: GrantKey) =>
       redis.run('revoke', grantName(key), indexName(subject), memberOf(key, client))
-    await Promise.all(tooMany.map(({ key }) => drop(key)))
+    await Promise.all(tooMany.map(({ grant }) => drop(grant.key)))
   }
 
   return {
-    find: (key: GrantKey) => find(key),
+    find: async (key: GrantKey) => (await find(key))?.grant,
 
     async insert(grant: GrantRecord): Promise<void> {
       const { key, subject, client, data, link, expiresIn, endsIn } = grant
@@ -163,15 +173,16 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
     },
 
     async revoke(key: GrantKey): Promise<boolean> {
-      const grant = await find(key)
-      if (grant) return remove(key, grant.subject, memberOf(key, grant.client))
+      const found = await find(key)
+      if (found) return remove(key, found.grant.subject, memberOf(key, found.grant.client))
       await redis.settle(unusedName(key))
       return false
     },
 
     async list(subject: string, { limit = 100, after }: Page = {}): Promise<GrantPage> {
       const page = await membersOf(subject, limit, after)
-      return { grants: await findMembers(subject, page.members), next: page.next }
+      const found = await findMembers(subject, page.members)
+      return { grants: found.map(({ grant }) => grant), next: page.next }
     },
 
     async revokeAll(subject: string, { client }: GrantFilter = {}): Promise<number> {
@@ -209,6 +220,12 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 /** Says nothing, which the caller finds out and tells. It must not hide the other grants of its user. */
 function unreadable(key: GrantKey): StoredGrant {
   return { key, subject: '', client: '', data: '', link: 1, age: 0, idle: 0, superseded: [] }
+}
+
+/** Those never redeemed before those in use, the oldest first; where two came in one millisecond, always the same. */
+function byUse(a: DatedGrant, b: DatedGrant): number {
+  const inUse = ({ grant }: DatedGrant) => Math.min(grant.link, 1)
+  return inUse(a) - inUse(b) || a.inserted - b.inserted || (a.grant.key < b.grant.key ? -1 : 1)
 }
 
 /** Where a page begins: a score, and a member that has it. */

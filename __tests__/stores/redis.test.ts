@@ -213,6 +213,14 @@ test('of grants that are begun at once where the client has as many as it may, t
   }
 }, 30_000)
 
+test('an index in whose place there is something else keeps no grant alive', async () => {
+  const store = aStore()
+  const { key, subject } = await inserted(store)
+  await redis.set(`oauth:{${PARTITION}}s${subject.slice(5)}`, 'no index')
+  expect(await store.revoke(key)).toBe(true)
+  expect(await store.find(key)).toBeUndefined()
+})
+
 describe('scripts', () => {
   test('SCRIPT FLUSH goes unnoticed', async () => {
     const store = aStore()

@@ -109,10 +109,11 @@ redis.call('SET', KEYS[1], cmsgpack.pack(record), 'PX', math.max(1, expires))
 return 1
 `
 
-/** KEYS: grant, index. */
+/** KEYS: grant, index. What has taken the place of the index, if anything has, must not keep the grant alive. */
 const REVOKE = `
-redis.call('ZREM', KEYS[2], ARGV[1])
-return redis.call('DEL', KEYS[1])
+local removed = redis.call('DEL', KEYS[1])
+redis.pcall('ZREM', KEYS[2], ARGV[1])
+return removed
 `
 
 /**

@@ -87,7 +87,7 @@ test('many inserts, moves and removals for one user at once get in nobody’s wa
 
 test('docs/custom-store.md says the same: each of its blocks is in the example, and the store is in its blocks', () => {
   const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-  const files = ['knex-store.ts', 'tables.ts', 'contract.test.ts'].map((name) =>
+  const files = ['knex-store.ts', 'retry-deadlocks.ts', 'tables.ts', 'contract.test.ts'].map((name) =>
     read(`examples/custom-store/${name}`),
   )
   const blocks = [...read('docs/custom-store.md').matchAll(/```ts\n(.*?)```/gs)].map(([, block]) =>

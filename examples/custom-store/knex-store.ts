@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { StoredGrant, TokenStore } from 'express-token-endpoint'
 import type { Knex } from 'knex'
+import { retryDeadlocks } from './retry-deadlocks'
 import { GRANTS, type GrantRow, SHORT_LIVED } from './tables'
 
 /** How many grants a user may have for one client, so that nobody can fill the table. */
@@ -48,7 +49,7 @@ export function knexStore(knex: Knex): TokenStore {
     return (await kept.first('value'))?.value.toString()
   }
 
-  return {
+  return retryDeadlocks({
     async insert({ key, subject, client, data, link, expiresIn, endsIn }) {
       const row = { id: key, subject, client: Buffer.from(client), data: Buffer.from(data), link }
       const times = { inserted_at: now, moved_at: now, ends_at: fromNow(endsIn) }
@@ -125,7 +126,7 @@ export function knexStore(knex: Knex): TokenStore {
     },
 
     async close() {}, // the connections are the host's
-  }
+  })
 }
 
 function grantOf(row: GrantRow): StoredGrant {

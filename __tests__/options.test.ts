@@ -432,6 +432,17 @@ const FAULTS: readonly Fault[] = [
   ),
   ['no time at all for a store', { storeTimeoutSeconds: 0 }, 'bad_number', 'storeTimeoutSeconds', 'seconds'],
   ['a lifetime of 0', { lifetimes: { codeSeconds: 0 } }, 'bad_number', 'lifetimes.codeSeconds', 'seconds'],
+  ...['codeSeconds', 'accessTokenSeconds', 'refreshIdleSeconds', 'refreshAbsoluteSeconds'].flatMap((name) =>
+    [3_200_000_000, 1e15, Number.POSITIVE_INFINITY].map(
+      (value): Fault => [
+        `a lifetime of more than 100 years: ${name}: ${value}`,
+        { lifetimes: { [name]: value } },
+        'bad_number',
+        `lifetimes.${name}`,
+        'seconds',
+      ],
+    ),
+  ),
   ['an unknown lifetime', { lifetimes: { code: 60 } }, 'unknown_option', 'lifetimes.code', 'codeSeconds'],
   ['lifetimes that are a number', { lifetimes: 600 }, '', 'lifetimes', ''],
   ['lifetimes that are a list', { lifetimes: [600] }, '', /^lifetimes/, ''],

@@ -122,8 +122,8 @@ export interface TokenRouterOptions {
   /** Seconds within which a spent code is only refused; afterwards its grant ends as well. Default: 5. */
   readonly codeReplaySeconds?: number | undefined
   /**
-   * In seconds. Defaults: code 60, access token 600, ID token 600, refresh idle 30 days, refresh absolute 90 days,
-   * pushed request 60.
+   * In seconds, 100 years at most. Defaults: code 60, access token 600, ID token 600, refresh idle 30 days, refresh
+   * absolute 90 days, pushed request 60.
    */
   readonly lifetimes?: Partial<Lifetimes> | undefined
   /** Grant types of your own, beside the authorization code and the refresh token. */
@@ -147,6 +147,9 @@ export interface TokenRouterOptions {
 const ROTATIONS = ['always', 'public', 'never'] as const
 
 const DAY = 24 * 60 * 60
+
+/** A hundred years: no store can add up times that are much longer. */
+const LONGEST_LIFETIME = 100 * 365 * DAY
 
 const LIFETIMES: Lifetimes = {
   codeSeconds: 60,
@@ -271,6 +274,6 @@ function checkLifetimes(lifetimes: Partial<Lifetimes>): Lifetimes {
   refuseUnknownNames('lifetimes.', lifetimes, LIFETIMES)
   refuseNulls('lifetimes.', lifetimes)
   const given = Object.entries(lifetimes).filter(([, value]) => value !== undefined)
-  for (const [name, value] of given) seconds(`lifetimes.${name}`, value, 1)
+  for (const [name, value] of given) seconds(`lifetimes.${name}`, value, 1, LONGEST_LIFETIME)
   return { ...LIFETIMES, ...Object.fromEntries(given) }
 }

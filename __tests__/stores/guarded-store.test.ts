@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { memoryStore, OAuthError, type TokenStore } from '../../lib'
+import { guardStore } from '../../lib/stores/guarded-store'
 import {
   CALLBACK,
   CHALLENGE,
@@ -272,4 +273,25 @@ it.each<[string, unknown]>([
   const server = fixture({ store })
   expectUnavailable(await server.exchange(await server.code()))
   expect(server.eventsOf('store.trouble')).toMatchObject([{ operation: 'advance' }])
+})
+
+it.each<[string, 'revokeAll' | 'get' | 'take', unknown]>([
+  ['revokeAll, the result of a driver', 'revokeAll', { rowCount: 1 }],
+  ['revokeAll, a number as a string', 'revokeAll', '1'],
+  ['revokeAll, nothing', 'revokeAll', undefined],
+  ['revokeAll, less than none', 'revokeAll', -1],
+  ['get, bytes', 'get', Buffer.from('value')],
+  ['take, a row', 'take', { value: 'value' }],
+  ['take, a number', 'take', 1],
+])('an answer of another type than the contract says is 503: %s', async (_what, operation, answer) => {
+  const told: unknown[] = []
+  const broken = { ...memoryStore(), [operation]: async () => answer }
+  const store = guardStore(broken, 1, (event) => told.push(event))
+  await expect(store[operation]('key')).rejects.toMatchObject({ status: 503 })
+  expect(told).toEqual([{ type: 'store.trouble', operation, cause: expect.any(TypeError) }])
+})
+
+it.each(['get', 'take'] as const)('%s may say null for what is not there', async (operation) => {
+  const store = guardStore({ ...memoryStore(), [operation]: async () => null }, 1, () => {})
+  expect(await store[operation]('key')).toBeUndefined()
 })

@@ -80,10 +80,11 @@ function guarded(
         const { grants, next } = await store.list(subject, page)
         return { grants: grants.flatMap(sound), next: next ?? undefined }
       }),
-    revokeAll: (subject, filter) => call('revokeAll', () => store.revokeAll(subject, filter)),
+    revokeAll: (subject, filter) =>
+      call('revokeAll', async () => count(await store.revokeAll(subject, filter))),
     put: (key, value, ttl) => call('put', async () => yesOrNo(await store.put(key, value, ttl))),
-    get: (key) => call('get', async () => (await store.get(key)) ?? undefined),
-    take: (key) => call('take', async () => (await store.take(key)) ?? undefined),
+    get: (key) => call('get', async () => string(await store.get(key))),
+    take: (key) => call('take', async () => string(await store.take(key))),
     // Its own time: closing may have to wait for what is in flight.
     close: () => store.close(),
   }
@@ -93,6 +94,19 @@ function guarded(
 function yesOrNo(answer: boolean): boolean {
   if (answer === true || answer === false) return answer
   throw new TypeError('The store answered with something else than true or false.')
+}
+
+/** What was ended is told to a user: `'1' + '1'` is eleven. */
+function count(answer: number): number {
+  if (Number.isInteger(answer) && answer >= 0) return answer
+  throw new TypeError('The store answered with something else than a number.')
+}
+
+/** Drivers may say null for what is not there. */
+function string(answer: string | null | undefined): string | undefined {
+  if (answer === undefined || answer === null) return undefined
+  if (typeof answer === 'string') return answer
+  throw new TypeError('The store answered with something else than a string.')
 }
 
 /** SQL drivers give large integers as strings, and `'10' + 1` is a link that was never issued. */

@@ -4,10 +4,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 /**
  * - `pass`: as if it were not there.
  * - `slow`: what the server says arrives 5 s later.
+ * - `late`: it arrives 0.3 s later, which is in time.
  * - `drop-replies`: what the client says arrives; the connection is cut in place of the answer.
  * - `drop-commands`: the connection is cut in place of what the client says.
  */
-export type ProxyMode = 'pass' | 'slow' | 'drop-replies' | 'drop-commands'
+export type ProxyMode = 'pass' | 'slow' | 'late' | 'drop-replies' | 'drop-commands'
+
+/** Milliseconds. */
+const DELAYS: Partial<Record<ProxyMode, number>> = { slow: 5000, late: 300 }
 
 export interface TcpProxy {
   readonly url: string
@@ -43,15 +47,15 @@ export async function startProxy(port: number): Promise<TcpProxy> {
       else upstream.write(chunk)
     })
     // What is slow holds up what comes behind it.
-    let slow = 0
-    upstream.on('data', (chunk) => {
+    const held: Buffer[] = []
+    let free = 0
+    upstream.on('data', (chunk: Buffer) => {
       if (proxy.mode === 'drop-replies') return cut()
-      if (proxy.mode === 'pass' && slow === 0) return client.write(chunk)
-      slow++
-      setTimeout(() => {
-        slow--
-        client.write(chunk)
-      }, 5000).unref()
+      const now = performance.now()
+      free = Math.max(free, now + (DELAYS[proxy.mode] ?? 0))
+      if (free === now && held.length === 0) return client.write(chunk)
+      held.push(chunk)
+      setTimeout(() => client.write(held.shift() as Buffer), free - now).unref()
     })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')

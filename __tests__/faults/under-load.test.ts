@@ -56,6 +56,16 @@ const UNNOTICED: Fault[] = [
   repeatedly('forgets its scripts every 100 ms (SCRIPT FLUSH)', 100, ({ admin }) => admin.script('FLUSH')),
 ]
 
+const LATE: Fault = {
+  title: 'takes 0.3 s for each answer',
+  begin: ({ proxy }) => {
+    proxy.mode = 'late'
+  },
+  end: ({ proxy }) => {
+    proxy.mode = 'pass'
+  },
+}
+
 /** What only nodes of a cluster say. This one is a whole cluster by itself. */
 const ALL_SLOTS = ['0', '16383']
 const LONE_NODE: Fault = {
@@ -104,6 +114,13 @@ describe(`${PER_SECOND} requests a second: tokens or 503, in time, nobody is log
 
   it.each(UNNOTICED)('Redis $title, and nobody notices', (fault) => hold(fault, running, false))
 })
+
+// On a server of its own, where no user has 100 grants yet: to make room takes three answers, and is told 503.
+test(`Redis ${LATE.title}, and nobody notices`, async () => {
+  const running = await start()
+  await hold(LATE, running, false)
+  await stop(running)
+}, 60_000)
 
 test(`the same where a ${LONE_NODE.title}`, async () => {
   const running = await start(['--cluster-enabled', 'yes', ...PERSISTENT])

@@ -31,10 +31,8 @@ export interface Answers {
   /** How often each event happened, by its type and its reason. */
   events: Record<string, number>
   inFlight: number
-  /** Bytes of the heap that are in use after a garbage collection. */
+  /** Bytes of the heap, and of buffers outside it, that are in use after a garbage collection. */
   memory: number
-  /** Bytes that the process has of the machine's memory. */
-  rss: number
 }
 
 export interface Question {

@@ -11,6 +11,7 @@ import { storeContract } from '../../lib/testing'
 import { fixture } from '../support/fixture'
 import { aGrant, aMove, aSubject, randomId } from '../support/grants'
 import { type MariadbServer, startMariadb } from '../support/mariadb-server'
+import { anOrdinaryGrant } from '../support/ordinary-grant'
 
 const ROOT = join(__dirname, '../..')
 
@@ -68,6 +69,31 @@ test('what has expired is removed by inserts, a few rows by each', async () => {
       values: left,
     })
   }
+})
+
+test('an ordinary grant takes less than 1,500 bytes, indexes and all', async () => {
+  const COUNT = 10_000
+  const store = knexStore(knex)
+  await knex(GRANTS).truncate()
+  const sample = await anOrdinaryGrant()
+  for (let i = 0; i < COUNT; i += 100) {
+    const some = Array.from({ length: 100 }, () => {
+      const subject = aSubject()
+      return { ...sample, subject, key: `${subject.slice(0, 4)}.${randomId()}` }
+    })
+    await Promise.all(some.map((grant) => store.insert(grant)))
+  }
+  await knex.raw('ANALYZE TABLE ??', [GRANTS])
+  const size = await knex('information_schema.tables')
+    .where({ table_name: GRANTS })
+    .first({ rows: 'data_length', indexes: 'index_length' })
+  const [row, indexes] = [size.rows / COUNT, size.indexes / COUNT]
+  process.stdout.write(
+    `MariaDB: ${Math.round(row + indexes)} bytes for a grant whose data has ${sample.data.length}, ` +
+      `${Math.round(indexes)} of them in indexes\n`,
+  )
+  expect(row + indexes).toBeGreaterThan(400)
+  expect(row + indexes).toBeLessThan(1500)
 })
 
 test('many inserts, moves and removals for one user at once get in nobody’s way', async () => {

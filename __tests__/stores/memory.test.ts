@@ -3,6 +3,8 @@ import { runInNewContext } from 'node:vm'
 import { memoryStore } from '../../lib/stores/memory'
 import type { GrantRecord } from '../../lib/stores/token-store'
 import { storeContract } from '../../lib/testing'
+import { aSubject, randomId } from '../support/grants'
+import { anOrdinaryGrant } from '../support/ordinary-grant'
 
 describe('the contract', () => {
   storeContract({ describe, test, createStore: () => memoryStore(), shared: false })
@@ -50,15 +52,39 @@ test('ages and expiry follow the clock that is given, and no age is below zero',
   expect(await store.find(key)).toBeUndefined()
 })
 
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Bytes in use. */
+function heap(): number {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
+
+test('an ordinary grant takes less than 2,000 bytes', async () => {
+  const GRANTS = 50_000
+  const store = memoryStore()
+  const sample = await anOrdinaryGrant()
+  // As a router makes it: a string of its own, for each grant and each member.
+  const copy = (text: string) => Buffer.from(text).toString()
+  const before = heap()
+  for (let i = 0; i < GRANTS; i++) {
+    const subject = aSubject()
+    const [client, data] = [copy(sample.client), copy(sample.data)]
+    await store.insert({ ...sample, subject, key: `${subject.slice(0, 4)}.${randomId()}`, client, data })
+  }
+  const bytes = (heap() - before) / GRANTS
+  process.stdout.write(
+    `Memory: ${Math.round(bytes)} bytes for a grant whose data has ${sample.data.length}, the only one of its user\n`,
+  )
+  expect(await store.find('0000.none')).toBeUndefined()
+  expect(bytes).toBeGreaterThan(500)
+  expect(bytes).toBeLessThan(2000)
+})
+
 test('what has expired is cleared away: memory is bounded by what is live', async () => {
   let time = 0
   const store = memoryStore({ now: () => time })
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
-  const heap = () => {
-    collectGarbage()
-    return process.memoryUsage().heapUsed
-  }
   // A kilobyte each that lasts a second, a thousand in a second: a million bytes are live, a hundred million were put.
   const before = heap()
   for (let i = 0; i < 100_000; i++) {

@@ -84,7 +84,8 @@ export function serialOf(after: string): number | undefined {
 /**
  * How many grants one subject may have for one client, so that nobody can fill a store. Above it the oldest at link 0
  * goes, and where there is none, the oldest; never the new one. Whoever makes a user begin many flows must not end
- * the ones in use.
+ * the ones in use. Of many inserts at once, that one in use goes at most and one of the new ones stays is enough: the
+ * count may be off for a moment.
  */
 export const MAX_GRANTS_PER_CLIENT = 100
 

@@ -4,7 +4,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Response } from 'supertest'
 import { redisStore, type TokenStore, type WaitForReplicas } from '../../lib'
-import { expectRefusal, expectUnavailable, type Fixture, fixture } from '../support/fixture'
+import {
+  expectRefusal,
+  expectUnavailable,
+  type Fixture,
+  type FixtureOptions,
+  fixture,
+} from '../support/fixture'
 import { openAdmin, type RedisServer, startRedis, until } from '../support/redis-server'
 import { startProxy, type TcpProxy } from './tcp-proxy'
 
@@ -144,22 +150,65 @@ test(`${FAILOVERS} failovers that lose the last writes: no lost rotation or rede
   expect(server.eventsOf('replay')).toEqual([])
 }, 120_000)
 
-test('a revocation that nobody confirmed is waited for again when it is asked for again', async () => {
-  const careful = fixture({ store: storeOn({ count: 1 }) })
-  await replicated()
-  const { refresh_token } = await careful.tokens()
-  const id = (await careful.oauth.grants.list('alice')).grants[0]?.id as string
-  const revoke = () => careful.post('/revoke', { client_id: 'spa', token: refresh_token })
+describe('what ended a grant, and nobody confirmed, is waited for again when it is asked for again', () => {
+  beforeEach(follow)
+  const careful = (said: FixtureOptions = {}) => fixture({ store: storeOn({ count: 1 }), ...said })
 
-  await cutOff()
-  expectUnavailable(await revoke())
-  expectUnavailable(await revoke())
-  await expect(careful.oauth.grants.revoke('alice', id)).rejects.toMatchObject({ status: 503 })
-  await expect(careful.oauth.grants.revokeAll('alice')).rejects.toMatchObject({ status: 503 })
+  async function follow(): Promise<void> {
+    await ask(replica).replicaof('127.0.0.1', String(primary.port))
+    await replicated()
+  }
 
-  await ask(replica).replicaof('127.0.0.1', String(primary.port))
-  await replicated()
-  expect((await revoke()).status).toBe(200)
-  expect(await careful.oauth.grants.revoke('alice', id)).toBe(false)
-  expect(await careful.oauth.grants.revokeAll('alice')).toBe(0)
+  /** While there is nobody to confirm it. */
+  async function twice(ask: () => Promise<unknown>): Promise<void> {
+    await cutOff()
+    await ask()
+    await ask()
+    await follow()
+  }
+
+  test('a revocation', async () => {
+    const server = careful()
+    const { refresh_token } = await server.tokens()
+    const id = (await server.oauth.grants.list('alice')).grants[0]?.id as string
+    const revoke = () => server.post('/revoke', { client_id: 'spa', token: refresh_token })
+
+    await twice(async () => {
+      expectUnavailable(await revoke())
+      await expect(server.oauth.grants.revoke('alice', id)).rejects.toMatchObject({ status: 503 })
+      await expect(server.oauth.grants.revokeAll('alice')).rejects.toMatchObject({ status: 503 })
+    })
+    expect((await revoke()).status).toBe(200)
+    expect(await server.oauth.grants.revoke('alice', id)).toBe(false)
+    expect(await server.oauth.grants.revokeAll('alice')).toBe(0)
+  })
+
+  test('the end of a session', async () => {
+    const server = careful({ approval: { subject: 'bob', sid: 'one' } })
+    await server.tokens()
+    const end = () => server.oauth.grants.revokeAll('bob', { sid: 'one' })
+
+    await twice(() => expect(end()).rejects.toMatchObject({ status: 503 }))
+    expect(await end()).toBe(0)
+  })
+
+  test('a spent refresh token (RFC 9700 §4.14.2)', async () => {
+    const server = careful({ overlap: 0 })
+    const { refresh_token: spent } = await server.tokens()
+    const { body } = await server.refresh(spent)
+    await replicated()
+
+    await twice(async () => expectUnavailable(await server.refresh(spent)))
+    expectRefusal(await persist(() => server.refresh(spent)), 400, 'invalid_grant')
+    expectRefusal(await persist(() => server.refresh(body.refresh_token)), 400, 'invalid_grant')
+  })
+
+  test('a spent code (RFC 6749 §4.1.2)', async () => {
+    const server = careful({ codeReplaySeconds: 0 })
+    const code = await server.code()
+    expect((await server.exchange(code)).status).toBe(200)
+
+    await twice(async () => expectUnavailable(await server.exchange(code)))
+    expectRefusal(await persist(() => server.exchange(code)), 400, 'invalid_grant')
+  })
 })

@@ -19,7 +19,11 @@ export const authorizationCode: GrantType<ChainContext> = {
 
     const key = grantKey(link.grantId)
     const stored = await context.store.find(key)
-    if (!stored) throw refused('unknown_code')
+    if (!stored) {
+      // A replay may have ended it and got 503, because a store that waits for its replicas waited in vain.
+      await context.store.revoke(key)
+      throw refused('unknown_code')
+    }
     if (!belongsTo(stored, client)) throw refused('other_client')
 
     const grant = context.codec.decode(stored)

@@ -20,7 +20,11 @@ export const refreshToken: GrantType<ChainContext> = {
 
     const key = grantKey(link.grantId)
     const stored = await context.store.find(key)
-    if (!stored) throw refused('unknown_refresh_token')
+    if (!stored) {
+      // A replay may have ended it and got 503, because a store that waits for its replicas waited in vain.
+      await context.store.revoke(key)
+      throw refused('unknown_refresh_token')
+    }
     if (!belongsTo(stored, client)) throw refused('other_client')
 
     const grant = context.codec.decode(stored)

@@ -2,6 +2,22 @@
 // touches the keys it is given and no others, all with the tag of one subject's partition, so all in one slot.
 
 /**
+ * A read that a replica refuses: a server that is no primary any more may lag, or have stayed behind for good. GETEX
+ * alone reads just as GET does, but counts as a write. What else may keep a primary from writing lets it read.
+ */
+const READ = `
+local function isReadOnly(value)
+  return type(value) == 'table' and string.find(value.err, 'READONLY', 1, true) ~= nil
+end
+
+local function get(key)
+  local value = redis.pcall('GETEX', key)
+  if type(value) ~= 'table' or isReadOnly(value) then return value end
+  return redis.pcall('GET', key)
+end
+`
+
+/**
  * A grant is one value: an array in MessagePack, in the order of the names below. `inserted` is in milliseconds by the
  * server's clock, the other times are in milliseconds since then, which takes fewer bytes. `op` is false before the
  * first move. Whatever else is found under a key is an error, and never taken for a grant.
@@ -34,9 +50,7 @@ local function isRecord(value)
   return true
 end
 
-local function read(key)
-  local packed = redis.call('GET', key)
-  if not packed then return nil end
+local function unpack(packed)
   local rest, record = cmsgpack.unpack_one(packed)
   if rest ~= -1 or not isRecord(record) then error('not a grant') end
   return record
@@ -76,9 +90,10 @@ return #crowd > cap and crowd or {}
  */
 const FIND = `
 local isOneOfMany = ARGV[1] == '1'
-local isReadable, record = pcall(read, KEYS[1])
+local packed = get(KEYS[1])
+if not packed or isReadOnly(packed) then return packed end
+local isReadable, record = pcall(unpack, packed)
 if not isReadable then return isOneOfMany and {} or error(record) end
-if not record then return false end
 local age = now() - record[INSERTED]
 local function since(time) return math.max(0, age - time) end
 local superseded = {}
@@ -92,8 +107,10 @@ return {
 /** KEYS: grant. */
 const ADVANCE = `
 local from, to, op, expiresIn = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local record = read(KEYS[1])
-if not record then return 0 end
+local packed = get(KEYS[1])
+if not packed then return 0 end
+if type(packed) == 'table' then return packed end
+local record = unpack(packed)
 if record[OP] == op then return 1 end
 if record[LINK] ~= from or to < from then return 0 end
 
@@ -128,6 +145,9 @@ redis.call('DEL', KEYS[1])
 /** KEYS: index. Members and scores from a score on: as many as asked for, and besides all that share that first score. */
 const PAGE = `
 local from, count = ARGV[1], tonumber(ARGV[2])
+-- No member is empty: nothing is removed, but a replica refuses.
+local refused = redis.pcall('ZREM', KEYS[1], '')
+if isReadOnly(refused) then return refused end
 count = count + redis.call('ZCOUNT', KEYS[1], from, from)
 return redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
 `
@@ -143,21 +163,20 @@ if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 return redis.call('GET', KEYS[1]) == ARGV[1] and 1 or 0
 `
 
-/** A script, unlike a plain GET, is never sent to a replica that lags. */
-const GET = `return redis.call('GET', KEYS[1])`
+const GET = `return get(KEYS[1])`
 
 const TAKE = `return redis.call('GETDEL', KEYS[1])`
 
 export const SCRIPTS = {
   insert: { lua: RECORD + INSERT, numberOfKeys: 2 },
-  find: { lua: RECORD + FIND, numberOfKeys: 1 },
-  advance: { lua: RECORD + ADVANCE, numberOfKeys: 1 },
+  find: { lua: READ + RECORD + FIND, numberOfKeys: 1 },
+  advance: { lua: READ + RECORD + ADVANCE, numberOfKeys: 1 },
   revoke: { lua: REVOKE, numberOfKeys: 2 },
   touch: { lua: TOUCH, numberOfKeys: 1 },
-  page: { lua: PAGE, numberOfKeys: 1 },
+  page: { lua: READ + PAGE, numberOfKeys: 1 },
   forget: { lua: FORGET, numberOfKeys: 1 },
   put: { lua: PUT, numberOfKeys: 1 },
-  get: { lua: GET, numberOfKeys: 1 },
+  get: { lua: READ + GET, numberOfKeys: 1 },
   take: { lua: TAKE, numberOfKeys: 1 },
 } as const
 

@@ -66,6 +66,14 @@ describe('the contract, on a cluster: every operation keeps to one slot', () => 
 })
 
 describe('keys and values', () => {
+  test.each([
+    ['prefix', { prefix: 'x{}:' }],
+    ['prefix', { options: { keyPrefix: 'x{' }, prefix: '}:' }],
+    ['prefix', { cluster: { nodes: [], keyPrefix: '{}' } }],
+  ])('an empty tag in front of all names would spread a user over a cluster: %s', (option, options) => {
+    expect(() => redisStore(options)).toThrow(expect.objectContaining({ code: 'bad_redis_options', option }))
+  })
+
   test('every key has the tag of its partition, and says nothing about the grant', async () => {
     const store = aStore({ prefix: 'keys:' })
     const grant = aGrant({ client: 'the-client', data: 'the-data' })

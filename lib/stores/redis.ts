@@ -1,6 +1,7 @@
 // Grants in Redis: standalone, Sentinel or Cluster. One value for each grant and one index for each subject, both of
 // which expire by themselves; what is done to them is in redis-scripts.ts.
 import { createHash } from 'node:crypto'
+import { badOptions } from './redis-client'
 import { connectRedis, type RedisConnectionOptions } from './redis-connection'
 import {
   type GrantFilter,
@@ -60,6 +61,7 @@ interface DatedGrant {
  * const oauth = createTokenRouter({ store: redisStore({ url: 'redis://127.0.0.1:6379' }), ... })
  */
 export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions = {}): TokenStore {
+  refuseEmptyTag(prefix, options)
   const redis = connectRedis(options)
 
   // The partition in braces decides the slot on a cluster: a subject's grants and their index share one.
@@ -215,6 +217,13 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
     close: () => redis.close(),
   }
+}
+
+/** The first braces of a name decide its slot; where nothing is in them, the whole name does. */
+function refuseEmptyTag(prefix: string, { client, cluster, options }: RedisConnectionOptions): void {
+  const keyPrefix = client?.options.keyPrefix ?? cluster?.keyPrefix ?? options?.keyPrefix ?? ''
+  if (!/^[^{]*\{\}/.test(keyPrefix + prefix)) return
+  throw badOptions('prefix', 'begins names with {}.', 'Leave the braces out, in `keyPrefix` as well.')
 }
 
 /** Says nothing, which the caller finds out and tells. It must not hide the other grants of its user. */

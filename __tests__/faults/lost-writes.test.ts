@@ -200,6 +200,10 @@ describe('what ended a grant, and nobody confirmed, is waited for again when it 
 
     await twice(async () => expectUnavailable(await server.refresh(spent)))
     expectRefusal(await persist(() => server.refresh(spent)), 400, 'invalid_grant')
+    await cutOff()
+    await failOver()
+    await replica.restart(['--replicaof', '127.0.0.1', `${primary.port}`])
+    await replicated()
     expectRefusal(await persist(() => server.refresh(body.refresh_token)), 400, 'invalid_grant')
   })
 

@@ -12,10 +12,9 @@ export function retryDeadlocks(store: TokenStore): TokenStore {
       return attempt(call, left - 1)
     }
   }
-  return new Proxy(store, {
-    get:
-      (target, name: keyof TokenStore) =>
-      (...given: unknown[]) =>
-        attempt(() => Reflect.apply(target[name], target, given), ATTEMPTS),
-  })
+  const methods = Object.entries(store).map(([name, method]) => [
+    name,
+    (...given: unknown[]) => attempt(() => method(...given), ATTEMPTS),
+  ])
+  return Object.fromEntries(methods)
 }

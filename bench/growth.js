@@ -37,7 +37,8 @@ const rows = results.map(({ cpu, redisCpu }, i) => {
   return [
     grants.toLocaleString('en'),
     clients.toLocaleString('en'),
-    Math.round(bytes),
+    // Of few grants it is mostly what Redis needs for itself.
+    grants < 10_000 ? '' : Math.round(bytes),
     `${cpu.toFixed(0)} · ${(cpu / first.cpu).toFixed(2)}`,
     `${redisCpu.toFixed(0)} · ${(redisCpu / first.redisCpu).toFixed(2)}`,
   ]

@@ -250,4 +250,22 @@ describe('under http.createServer', () => {
     expect((await request(http).get(`${METADATA}/oauth`)).body.issuer).toBe(ISSUER)
     expect((await request(http).get('/')).text).toBe('of the host')
   })
+  it('serves /token in front of an Express app that serves the rest', async () => {
+    const server = fixture()
+    const http = createServer((req, res) =>
+      req.url === '/oauth/token' ? server.oauth(req, res) : server.app(req, res),
+    )
+    const code = await server.code()
+    const exchanged = await request(http).post('/oauth/token').type('form').send({
+      grant_type: 'authorization_code',
+      client_id: 'spa',
+      code,
+      redirect_uri: CALLBACK,
+      code_verifier: VERIFIER,
+    })
+    expect(exchanged.status).toBe(200)
+    expect(exchanged.headers).not.toHaveProperty('x-powered-by')
+    const { status, headers } = await request(http).get('/oauth/jwks')
+    expect({ status, by: headers['x-powered-by'] }).toEqual({ status: 200, by: 'Express' })
+  })
 })

@@ -9,7 +9,7 @@ const { values: given } = parseArgs({ options: { quick: { type: 'boolean', defau
 const [repeats, seconds, codes] = given.quick ? [2, 0.5, 100] : [9, 1.5, 1000]
 const both = { cores: '0,1' }
 
-const rotate = scenarioNamed('rs256-rotate')
+const rotate = scenarioNamed('es256-rotate')
 const setting = await openSetting(rotate)
 const servers = [await setting.start('ours', {}, both), await setting.start('ours', {}, both)]
 const tokens = []
@@ -40,7 +40,7 @@ for (const presented of shared) {
 
 const [alone, together] = [percentile(one, 0.5), percentile(two, 0.5)]
 const text = [
-  `RS256, rotating: one process answers ${alone.toFixed(0)} requests/s, two answer ${together.toFixed(0)}`,
+  `ES256, rotating: one process answers ${alone.toFixed(0)} requests/s, two answer ${together.toFixed(0)}`,
   `(${(together / alone).toFixed(2)} times), with Redis and the load on the same two cores. Of ${codes} codes that both`,
   `were given at once, each was redeemed exactly once (${won} of ${codes}).`,
 ].join('\n')

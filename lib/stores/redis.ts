@@ -221,7 +221,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
 /** The first braces of a name decide its slot; where nothing is in them, the whole name does. */
 function refuseEmptyTag(prefix: string, { client, cluster, options }: RedisConnectionOptions): void {
-  const keyPrefix = client?.options.keyPrefix ?? cluster?.keyPrefix ?? options?.keyPrefix ?? ''
+  const keyPrefix = client?.options?.keyPrefix ?? cluster?.keyPrefix ?? options?.keyPrefix ?? ''
   if (!/^[^{]*\{\}/.test(keyPrefix + prefix)) return
   throw badOptions('prefix', 'begins names with {}.', 'Leave the braces out, in `keyPrefix` as well.')
 }

@@ -106,8 +106,7 @@ export const FAULTS: Fault[] = [
     title: 'has no memory left (OOM)',
     begin: ({ admin }) => admin.config('SET', 'maxmemory', '1'),
     end: ({ admin }) => admin.config('SET', 'maxmemory', '0'),
-    // A move only replaces a value, and Redis lets a script go on that has begun to write.
-    works: [...READS, 'revoke', 'exchange', 'rotate', 'refresh'],
+    works: [...READS, 'revoke'],
   },
   {
     title: 'has become a replica (READONLY)',

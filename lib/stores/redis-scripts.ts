@@ -107,9 +107,8 @@ return {
 /** KEYS: grant. */
 const ADVANCE = `
 local from, to, op, expiresIn = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local packed = get(KEYS[1])
+local packed = redis.call('GET', KEYS[1]) -- and no write, after which Redis would write on without memory
 if not packed then return 0 end
-if type(packed) == 'table' then return packed end
 local record = unpack(packed)
 if record[OP] == op then return 1 end
 if record[LINK] ~= from or to < from then return 0 end
@@ -170,7 +169,7 @@ const TAKE = `return redis.call('GETDEL', KEYS[1])`
 export const SCRIPTS = {
   insert: { lua: RECORD + INSERT, numberOfKeys: 2 },
   find: { lua: READ + RECORD + FIND, numberOfKeys: 1 },
-  advance: { lua: READ + RECORD + ADVANCE, numberOfKeys: 1 },
+  advance: { lua: RECORD + ADVANCE, numberOfKeys: 1 },
   revoke: { lua: REVOKE, numberOfKeys: 2 },
   touch: { lua: TOUCH, numberOfKeys: 1 },
   page: { lua: READ + PAGE, numberOfKeys: 1 },

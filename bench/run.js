@@ -25,10 +25,11 @@ const { values: given } = parseArgs({
 /** Processes of the same server differ by some percent, each for its whole life: so there are several of each. */
 const processes = given.quick ? 1 : 3
 const repeats = 3
-const seconds = given.quick ? 0.6 : 1
-const warmUp = given.quick ? { count: 2500 } : { count: 6000, seconds: 3 }
+const seconds = given.quick ? 0.35 : 1
+const slice = given.quick ? 64 : 256
+const warmUp = given.quick ? { count: 2500, seconds: 0.9 } : { count: 6000, seconds: 3 }
 /** Redis keeps its keys in tables of a power of two: nearly full ones, for all alike. */
-const grants = given.quick ? 2000 : 8000
+const grants = given.quick ? 500 : 8000
 /** Tokens that one server works on at a time: four for each connection. */
 const CHAINS = 128
 
@@ -102,7 +103,7 @@ async function takeTurn(run, scenario, publicKey) {
   if (scenario.step === 'code') {
     run.tokens = await prepare(run, scenario, Math.ceil(run.fastest * seconds * 1.5))
   }
-  await run.server.measure()
+  await run.server.measure(slice)
   const done = await load(run.server, scenario, run.tokens, { seconds })
   const { slices } = await run.server.measured()
   const rate = done.requests / done.seconds

@@ -20,20 +20,20 @@ await once(server, 'listening')
 process.send({ port: server.address().port, path })
 
 /**
- * CPU time of the whole process, its threads included, for each slice of SLICE requests. By requests and not by time: with
+ * CPU time of the whole process, its threads included, for each slice of so many requests. By requests and not by time: with
  * 32 in flight they come in waves, and a slice that ends in the middle of one counts what it did not do.
  */
-const SLICE = 256
+let slice = 256
 let slices = []
 let finished = 0
 let cpu = process.cpuUsage()
 const delay = monitorEventLoopDelay({ resolution: 1 })
 
 function onFinish() {
-  if (++finished % SLICE > 0) return
+  if (++finished % slice > 0) return
   const { user, system } = process.cpuUsage(cpu)
   cpu = process.cpuUsage()
-  slices.push((user + system) / SLICE)
+  slices.push((user + system) / slice)
 }
 
 const commands = {
@@ -43,7 +43,8 @@ const commands = {
     return codes
   },
   fill: ({ count }) => fill(count),
-  measure() {
+  measure({ requests }) {
+    slice = requests
     slices = []
     finished = 0
     cpu = process.cpuUsage()

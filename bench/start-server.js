@@ -32,7 +32,8 @@ export async function startServer(server, options, { cores = '0', nodeArguments 
     issueCodes: (subjects) => ask('issueCodes', { subjects }),
     /** Keeps that many grants of other users in the store of this library. */
     fill: (count) => ask('fill', { count }),
-    measure: () => ask('measure'),
+    /** Begins to measure itself, in slices of so many requests. */
+    measure: (requests = 256) => ask('measure', { requests }),
     measured: () => ask('measured'),
     /** In bytes, the most that it ever had. */
     peakMemory: () =>

@@ -126,7 +126,7 @@ describe('issueCode', () => {
     expect(server.events).toEqual([
       {
         type: 'code.issued',
-        grant: expect.stringMatching(/^[0-9a-f]{4}\.[\w-]{22}$/),
+        grant: expect.stringMatching(/^[0-9a-f]{4}\.[\w-]{16}$/),
         clientId: 'spa',
         subject: 'alice',
         scope: ['openid', 'offline_access'],

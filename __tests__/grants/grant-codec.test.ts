@@ -26,15 +26,34 @@ function damaged() {
   return { store: wrapped, calls, state }
 }
 
-/** The members of a grant's record, left out or replaced. */
-function change(members: Record<string, unknown>) {
-  return (data: string) => JSON.stringify({ ...JSON.parse(data), ...members })
-}
-function changeCode(members: Record<string, unknown>) {
+/** The members of a grant's record, in their order; the last holds what few grants have. */
+const MEMBERS = [
+  'format',
+  'flags',
+  'subject',
+  'scope',
+  'authTime',
+  'lifetime',
+  'redirectUri',
+  'challenge',
+  'nonce',
+  'rest',
+]
+
+/** One member replaced. JSON makes null of what is undefined. */
+function change(member: string, value: unknown) {
   return (data: string) => {
-    const grant = JSON.parse(data)
-    return JSON.stringify({ ...grant, c: { ...grant.c, ...members } })
+    const wire = JSON.parse(data)
+    expect(MEMBERS.indexOf(member)).toBeLessThan(wire.length)
+    return JSON.stringify(wire.with(MEMBERS.indexOf(member), value))
   }
+}
+function changeRest(members: Record<string, unknown>) {
+  return (data: string) => change('rest', { ...JSON.parse(data).at(-1), ...members })(data)
+}
+/** As if it ended before this member. */
+function without(member: string) {
+  return (data: string) => JSON.stringify(JSON.parse(data).slice(0, MEMBERS.indexOf(member)))
 }
 
 async function expectTrouble(how: Damage): Promise<void> {
@@ -69,44 +88,49 @@ describe('what the store never got is never accepted: 503, one event, and nothin
     ['without its first character', (data) => data.slice(1)],
     ['cut short', (data) => data.slice(0, -1)],
     ['null', () => 'null'],
-    ['a list', () => '[]'],
-    ['an empty object', () => '{}'],
-    ['of a later format', change({ v: 2 })],
-    ['without a format', change({ v: undefined })],
-    ['without a subject', change({ s: undefined })],
-    ['with an empty subject', change({ s: '' })],
-    ['with another type of subject', change({ s: { toString: 'alice' } })],
-    ['without a scope', change({ p: undefined })],
-    ['with a list as scope', change({ p: ['admin'] })],
-    ['without the time of authentication', change({ t: undefined })],
-    ['with the time of authentication as a string', change({ t: '2026-01-01' })],
-    ['without the flag for refresh tokens', change({ r: undefined })],
-    ['with another type of that flag', change({ r: true })],
-    ['with another type of sid', change({ sid: 1 })],
-    ['with another type of acr', change({ acr: ['gold'] })],
-    ['with another type of amr', change({ amr: 'pwd' })],
-    ['with another type in amr', change({ amr: [1] })],
-    ['with another type of label', change({ l: {} })],
-    ['with a list for the claims that were asked for', change({ q: [] })],
-    ['with null for them', change({ q: null })],
-    ['with one list of them lost', change({ q: { u: ['email'] } })],
-    ['with another type of their names', change({ q: { u: [], i: [1] } })],
-    ['with another type of code terms', change({ c: 'code' })],
-    ['with null as code terms', change({ c: null })],
-    ['with its code challenge lost', changeCode({ h: undefined })],
-    ['with another type of code challenge', changeCode({ h: 0 })],
-    ['with its redirect URI lost', changeCode({ u: undefined })],
-    ['with the lifetime of the code lost', changeCode({ e: undefined })],
-    ['with another type of that lifetime', changeCode({ e: '60' })],
-    ['with the duty to name the redirect URI lost', changeCode({ m: undefined })],
-    ['with another type of nonce', changeCode({ n: 1 })],
+    ['an empty list', () => '[]'],
+    ['an object', () => '{}'],
+    ['of a later format', change('format', 2)],
+    ['without a format', change('format', null)],
+    ['without flags', change('flags', null)],
+    ['with another type of flags', change('flags', true)],
+    ['with a flag of a later format', change('flags', 4)],
+    ['without a subject', change('subject', null)],
+    ['with an empty subject', change('subject', '')],
+    ['with another type of subject', change('subject', { toString: 'alice' })],
+    ['without a scope', change('scope', null)],
+    ['with a list as scope', change('scope', ['admin'])],
+    ['without the time of authentication', change('authTime', null)],
+    ['with the time of authentication as a string', change('authTime', '2026-01-01')],
+    ['with the lifetime of the code lost', change('lifetime', null)],
+    ['with another type of that lifetime', change('lifetime', '60')],
+    ['with its redirect URI lost', change('redirectUri', null)],
+    ['with another type of redirect URI', change('redirectUri', 1)],
+    ['with another type of code challenge', change('challenge', 0)],
+    ['with an empty code challenge', change('challenge', '')],
+    ['with another type of nonce', change('nonce', 1)],
+    ['with null for what few grants have', change('rest', null)],
+    ['with another type of it', change('rest', 'sid')],
+    ['with another type of sid', changeRest({ sid: 1 })],
+    ['with another type of acr', changeRest({ acr: ['gold'] })],
+    ['with another type of amr', changeRest({ amr: 'pwd' })],
+    ['with another type in amr', changeRest({ amr: [1] })],
+    ['with another type of label', changeRest({ label: {} })],
+    ['with another type of resources', changeRest({ resources: 'https://api.example' })],
+    ['with a list for the claims that were asked for', changeRest({ claims: [] })],
+    ['with null for them', changeRest({ claims: null })],
+    ['with one list of them lost', changeRest({ claims: { userinfo: ['email'] } })],
+    ['with another type of their names', changeRest({ claims: { userinfo: [], idToken: [1] } })],
+    ['cut before its code challenge', without('challenge')],
+    ['cut before its redirect URI', without('redirectUri')],
+    ['cut before the lifetime of its code', without('lifetime')],
   ])('a grant: %s', (_how, damage) => expectTrouble((stored) => ({ ...stored, data: damage(stored.data) })))
 
   it.each<[string, Record<string, unknown>]>([
     ['its key lost', { key: undefined }],
-    ['the key of another', { key: 'abcd.aaaaaaaaaaaaaaaaaaaaaa' }],
+    ['the key of another', { key: 'abcd.aaaaaaaaaaaaaaaa' }],
     ['its data lost', { data: undefined }],
-    ['its data parsed already', { data: { v: 1 } }],
+    ['its data parsed already', { data: [1] }],
     ['its client lost', { client: undefined }],
     ['another type of client', { client: 1 }],
     ['its link lost', { link: undefined }],
@@ -127,7 +151,7 @@ describe('what the store never got is never accepted: 503, one event, and nothin
     const server = fixture({ store })
     const code = await server.code()
 
-    for (const lost of [changeCode({ h: undefined }), change({ c: undefined })]) {
+    for (const lost of [without('challenge'), without('lifetime')]) {
       state.how = (stored) => ({ ...stored, data: lost(stored.data) })
       const { status, body } = await server.exchange(code, { code_verifier: undefined })
       expect(status).not.toBe(200)

@@ -28,7 +28,7 @@ describe('grants.list', () => {
     expect(await server.oauth.grants.list('alice')).toEqual({
       grants: [
         {
-          id: expect.stringMatching(/^[0-9a-f]{4}\.[\w-]{22}$/),
+          id: expect.stringMatching(/^[0-9a-f]{4}\.[\w-]{16}$/),
           clientId: 'spa',
           scope: ['openid', 'offline_access'],
           label: 'Firefox on Linux',
@@ -232,7 +232,7 @@ describe('grants.revoke', () => {
       '*',
       '../x',
       'abcd.short',
-      `abcd.${'x'.repeat(22)}\n`,
+      `abcd.${'x'.repeat(16)}\n`,
       ['abcd.1'],
       null,
       { $ne: 1 },
@@ -388,7 +388,7 @@ describe('the store is down', () => {
       () =>
         fixture({ store: { ...memoryStore(), find: down } }).oauth.grants.revoke(
           'alice',
-          `abcd.${'x'.repeat(22)}`,
+          `abcd.${'x'.repeat(16)}`,
         ),
     ],
     [

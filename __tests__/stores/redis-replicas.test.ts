@@ -35,7 +35,7 @@ function storeThatWaits(waitForReplicas: WaitForReplicas = { count: 1, timeoutSe
   return store
 }
 
-const randomId = () => randomBytes(32).toString('base64url').slice(0, 22)
+const randomId = () => randomBytes(12).toString('base64url')
 const aMove = (to: number) => ({ op: randomId(), to, expiresIn: 60 })
 
 async function inserted(store: TokenStore) {

@@ -511,7 +511,7 @@ describe('with 100,000 grants of others', () => {
     return Object.fromEntries(after.filter(([name, calls]) => calls !== 0 && name !== 'info'))
   }
 
-  test('listing and ending those of one user costs what that user has; a grant takes less than 700 bytes', async () => {
+  test('listing and ending those of one user costs what that user has; a grant takes less than 600 bytes', async () => {
     await redis.flushall()
     const store = aStore()
     const sample = await anOrdinaryGrant()
@@ -549,7 +549,7 @@ describe('with 100,000 grants of others', () => {
     process.stdout.write(
       `Redis: ${only} bytes for a grant whose data has ${sample.data.length}, the only one of its user; ${amongTen} where the user has ten\n`,
     )
-    expect(only).toBeLessThan(700)
+    expect(only).toBeLessThan(600)
 
     expect({ three: await costs(3), six: await costs(6) }).toEqual(alone)
     const find = (grants: number) => ({ getex: grants, time: grants })

@@ -264,7 +264,7 @@ test('what has expired is removed by inserts, a few rows by each', async () => {
   }
 })
 
-test('with 100,000 grants every statement goes by an index, and a grant takes less than 600 bytes', async () => {
+test('with 100,000 grants every statement goes by an index, and a grant takes less than 450 bytes', async () => {
   const GRANTS = 100_000
   const file = aFile()
   const store = sqliteStore({ file })
@@ -281,7 +281,7 @@ test('with 100,000 grants every statement goes by an index, and a grant takes le
   process.stdout.write(
     `SQLite: ${Math.round(bytes)} bytes for a grant whose data has ${sample.data.length}\n`,
   )
-  expect(bytes).toBeLessThan(600)
+  expect(bytes).toBeLessThan(450)
 
   // What the store prepares, as it does so.
   const statements: string[] = []

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import type { GrantMove, GrantRecord } from '../../lib/stores/token-store'
 
-/** 22 characters of base64url, as in the names of grants and subjects. */
+/** 16 characters of base64url, as in the names of grants and subjects. */
 export function randomId(): string {
-  return randomBytes(17).toString('base64url').slice(0, 22)
+  return randomBytes(12).toString('base64url')
 }
 
 export function aSubject(): string {

@@ -100,11 +100,11 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
       done += batch
       await Promise.all(
         Array.from({ length: batch }, () => {
-          const random = randomBytes(34)
+          const random = randomBytes(26)
           const partition = random.toString('hex', 0, 2)
           return store.insert({
-            key: `${partition}.${random.toString('base64url', 2, 18)}`,
-            subject: `${partition}.${random.toString('base64url', 18, 34)}`,
+            key: `${partition}.${random.toString('base64url', 2, 14)}`,
+            subject: `${partition}.${random.toString('base64url', 14, 26)}`,
             client,
             data,
             link: 1,

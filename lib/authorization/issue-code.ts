@@ -3,6 +3,7 @@ import { ConfigError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import type { Approval } from '../grants/approval'
 import type { ScopeClaims } from '../grants/claims'
+import { codeTerms } from '../grants/code-terms'
 import type { Lifetimes } from '../grants/grant'
 import type { GrantCodec } from '../grants/grant-codec'
 import { openGrant } from '../grants/open-grant'
@@ -69,13 +70,7 @@ export function createIssueCode(services: {
       codec,
       lifetimes,
       now,
-      code: {
-        lifetime: lifetimes.codeSeconds,
-        redirectUri: request.redirectUri,
-        redirectUriRequired: request.redirectUriRequired,
-        challenge: request.codeChallenge ?? null,
-        nonce: request.nonce,
-      },
+      code: codeTerms(request, lifetimes.codeSeconds),
     })
     // Of what was granted: without `openid` there is no nonce. And a host may have rebuilt the request from a session of
     // its own, and lost what protects the code.

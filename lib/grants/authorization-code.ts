@@ -3,6 +3,7 @@ import { isPublic } from '../clients/client'
 import { OAuthError } from '../errors'
 import { grantKey } from '../tokens/link'
 import { locate, moveTo, secondsSinceSuperseded } from './chain'
+import { isRedirectUri } from './code-terms'
 import { absoluteLifetime, belongsTo, idleLifetime, isHonoured } from './grant'
 import type { ChainContext, GrantType, Issuance, TokenRequest } from './grant-type'
 import { verifyCodeChallenge } from './pkce'
@@ -30,10 +31,7 @@ export const authorizationCode: GrantType<ChainContext> = {
     // A grant that began without a code has none to spend, whatever the MAC says.
     if (!grant.code) throw refused('unknown_code')
 
-    const redirectUri = parameters.get('redirect_uri')
-    if (redirectUri === undefined ? grant.code.redirectUriRequired : redirectUri !== grant.code.redirectUri) {
-      throw refused('redirect_uri_mismatch')
-    }
+    if (!isRedirectUri(grant.code, parameters.get('redirect_uri'))) throw refused('redirect_uri_mismatch')
     if (!verifyCodeChallenge(grant.code.challenge, parameters.get('code_verifier')))
       throw refused('code_verifier_mismatch')
 

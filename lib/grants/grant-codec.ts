@@ -1,8 +1,10 @@
-// A grant as the store keeps it: short names, read back with care.
+// A grant as the store keeps it: a list of its members in a fixed order, read back with care.
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { StoredGrant } from '../stores/token-store'
+import type { CodeTerms } from './code-terms'
 import type { Grant } from './grant'
+import { isKeptChallenge } from './pkce'
 
 export interface GrantCodec {
   /** What the store keeps as `data`. */
@@ -18,7 +20,7 @@ export function createGrantCodec(emit: OnEvent): GrantCodec {
     decode({ data, link }) {
       const wire = parse(data)
       // A chain that stands at its code has one.
-      if (isWire(wire) && (link > 0 || wire.c)) return fromWire(wire)
+      if (isWire(wire) && (link > 0 || wire[LIFETIME] !== null)) return fromWire(wire)
       const cause = new Error('The store returned a grant that this library did not write.')
       emit({ type: 'store.trouble', operation: 'decode', cause })
       throw unavailable('corrupt_grant', cause)
@@ -28,64 +30,78 @@ export function createGrantCodec(emit: OnEvent): GrantCodec {
 
 const FORMAT = 1
 
-interface Wire {
-  v: number
-  s: string
-  p: string
-  t: number
-  r: 0 | 1
+/** Flags. */
+const REFRESHABLE = 1
+const REDIRECT_URI_REQUIRED = 2
+
+/** A store keeps many of them, for months: no names, and at the end nothing that is not there. */
+type Wire = [
+  format: number,
+  flags: number,
+  subject: string,
+  scope: string,
+  authTime: number,
+  /** `null` for a grant that began without a code. */
+  lifetime: number | null,
+  redirectUri: string | null,
+  challenge: string | null,
+  nonce?: string | null,
+  rest?: Rest,
+]
+const LIFETIME = 5
+
+/** What few grants have. */
+interface Rest {
   sid?: string | undefined
   acr?: string | undefined
   amr?: readonly string[] | undefined
-  l?: string | undefined
-  a?: readonly string[] | undefined
-  q?: { u: readonly string[]; i: readonly string[] } | undefined
-  c?: { e: number; u: string; m: 0 | 1; h: string | null; n?: string | undefined } | undefined
+  label?: string | undefined
+  resources?: readonly string[] | undefined
+  claims?: Grant['claims']
 }
 
-function toWire({ code, claims, ...grant }: Grant): Wire {
-  return {
-    v: FORMAT,
-    s: grant.subject,
-    p: grant.scope.join(' '),
-    t: grant.authTime,
-    r: grant.refreshable ? 1 : 0,
-    sid: grant.sid,
-    acr: grant.acr,
-    amr: grant.amr,
-    l: grant.label,
-    a: grant.resources,
-    q: claims && { u: claims.userinfo, i: claims.idToken },
-    c: code && {
-      e: code.lifetime,
-      u: code.redirectUri,
-      m: code.redirectUriRequired ? 1 : 0,
-      h: code.challenge,
-      n: code.nonce,
-    },
-  }
+function toWire({ subject, scope, authTime, refreshable, code, ...others }: Grant): Wire {
+  const flags =
+    (refreshable ? REFRESHABLE : 0) + (code?.redirectUriRequired === true ? REDIRECT_URI_REQUIRED : 0)
+  const { sid, acr, amr, label, resources, claims } = others
+  const rest: Rest = { sid, acr, amr, label, resources, claims }
+  const wire: Wire = [
+    FORMAT,
+    flags,
+    subject,
+    scope.join(' '),
+    authTime,
+    code?.lifetime ?? null,
+    code?.redirectUri ?? null,
+    code?.challenge ?? null,
+  ]
+  if (Object.values(rest).some((member) => member !== undefined)) wire.push(code?.nonce ?? null, rest)
+  else if (code?.nonce !== undefined) wire.push(code.nonce)
+  return wire
 }
 
 function fromWire(wire: Wire): Grant {
+  const [, flags, subject, scope, authTime, , , , , rest = {}] = wire
+  const { sid, acr, amr, label, resources, claims } = rest
   return {
-    subject: wire.s,
-    scope: wire.p === '' ? [] : wire.p.split(' '),
-    authTime: wire.t,
-    sid: wire.sid,
-    acr: wire.acr,
-    amr: wire.amr,
-    label: wire.l,
-    resources: wire.a,
-    claims: wire.q && { userinfo: wire.q.u, idToken: wire.q.i },
-    refreshable: wire.r === 1,
-    code: wire.c && {
-      lifetime: wire.c.e,
-      redirectUri: wire.c.u,
-      redirectUriRequired: wire.c.m === 1,
-      challenge: wire.c.h,
-      nonce: wire.c.n,
-    },
+    subject,
+    scope: scope === '' ? [] : scope.split(' '),
+    authTime,
+    sid,
+    acr,
+    amr,
+    label,
+    resources,
+    claims,
+    refreshable: (flags & REFRESHABLE) !== 0,
+    code: codeOf(wire),
   }
+}
+
+function codeOf([, flags, , , , lifetime, redirectUri, challenge, nonce]: Wire): CodeTerms | undefined {
+  if (lifetime === null || redirectUri === null) return undefined
+  const redirectUriRequired = (flags & REDIRECT_URI_REQUIRED) !== 0
+  return { lifetime, redirectUri, redirectUriRequired, challenge, nonce: nonce ?? undefined }
 }
 
 function parse(data: string): unknown {
@@ -97,51 +113,43 @@ function parse(data: string): unknown {
 }
 
 function isWire(value: unknown): value is Wire {
-  if (typeof value !== 'object' || value === null) return false
-  const w = value as Record<string, unknown>
+  if (!Array.isArray(value)) return false
+  const [format, flags, subject, scope, authTime, lifetime, redirectUri, challenge, nonce, rest] = value
   return (
-    w.v === FORMAT &&
-    typeof w.s === 'string' &&
-    w.s !== '' &&
-    typeof w.p === 'string' &&
-    Number.isFinite(w.t) &&
-    isFlag(w.r) &&
-    isOptional(w.sid, 'string') &&
-    isOptional(w.acr, 'string') &&
-    isOptional(w.l, 'string') &&
-    (w.amr === undefined || isTexts(w.amr)) &&
-    (w.a === undefined || isTexts(w.a)) &&
-    (w.q === undefined || isClaimNames(w.q)) &&
-    (w.c === undefined || isCodeTerms(w.c))
+    format === FORMAT &&
+    Number.isInteger(flags) &&
+    flags >= 0 &&
+    flags <= REFRESHABLE + REDIRECT_URI_REQUIRED &&
+    typeof subject === 'string' &&
+    subject !== '' &&
+    typeof scope === 'string' &&
+    Number.isFinite(authTime) &&
+    (lifetime === null
+      ? redirectUri === null && challenge === null
+      : Number.isFinite(lifetime) &&
+        typeof redirectUri === 'string' &&
+        (challenge === null || isKeptChallenge(challenge))) &&
+    (nonce === undefined || nonce === null || typeof nonce === 'string') &&
+    (rest === undefined || isRest(rest))
   )
 }
 
-function isCodeTerms(value: unknown): boolean {
+function isRest(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const c = value as Record<string, unknown>
+  const { sid, acr, amr, label, resources, claims } = value as Record<string, unknown>
   return (
-    Number.isFinite(c.e) &&
-    typeof c.u === 'string' &&
-    isFlag(c.m) &&
-    (c.h === null || typeof c.h === 'string') &&
-    isOptional(c.n, 'string')
+    [sid, acr, label].every((member) => member === undefined || typeof member === 'string') &&
+    [amr, resources].every((member) => member === undefined || isListOfStrings(member)) &&
+    (claims === undefined || isClaimNames(claims))
   )
 }
 
 function isClaimNames(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const q = value as Record<string, unknown>
-  return isTexts(q.u) && isTexts(q.i)
+  const { userinfo, idToken } = value as Record<string, unknown>
+  return isListOfStrings(userinfo) && isListOfStrings(idToken)
 }
 
-function isTexts(value: unknown): boolean {
+function isListOfStrings(value: unknown): boolean {
   return Array.isArray(value) && value.every((one) => typeof one === 'string')
-}
-
-function isFlag(value: unknown): boolean {
-  return value === 0 || value === 1
-}
-
-function isOptional(value: unknown, type: 'string'): boolean {
-  return value === undefined || typeof value === type
 }

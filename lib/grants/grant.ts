@@ -2,6 +2,7 @@
 import { type Client, momentOf } from '../clients/client'
 import type { StoredGrant } from '../stores/token-store'
 import type { ClaimNames } from './claims'
+import type { CodeTerms } from './code-terms'
 
 /** What a grant says. It never changes: changed consent is a new grant. */
 export interface Grant {
@@ -21,18 +22,6 @@ export interface Grant {
   readonly refreshable: boolean
   /** What the code is tied to; `undefined` for a grant that began without one. */
   readonly code: CodeTerms | undefined
-}
-
-/** To what a code is tied (RFC 6749 §4.1.3, RFC 7636 §4.4). */
-export interface CodeTerms {
-  /** Seconds. */
-  readonly lifetime: number
-  readonly redirectUri: string
-  /** Whether the authorization request named it, so that the token request must as well (RFC 6749 §4.1.3). */
-  readonly redirectUriRequired: boolean
-  /** The S256 challenge; `null` where none was sent, and never just missing: a lost challenge must not read as none. */
-  readonly challenge: string | null
-  readonly nonce: string | undefined
 }
 
 /** How long things are good, in seconds. */

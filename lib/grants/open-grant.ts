@@ -5,14 +5,8 @@ import type { GrantRecord } from '../stores/token-store'
 import { type GrantId, grantKey, newGrantId, subjectKey } from '../tokens/link'
 import type { Approval } from './approval'
 import { type ClaimNames, type ScopeClaims, withoutClaimsOf } from './claims'
-import {
-  absoluteLifetime,
-  type CodeTerms,
-  type Grant,
-  idleLifetime,
-  type Lifetimes,
-  MIN_RECORD_SECONDS,
-} from './grant'
+import type { CodeTerms } from './code-terms'
+import { absoluteLifetime, type Grant, idleLifetime, type Lifetimes, MIN_RECORD_SECONDS } from './grant'
 import type { GrantCodec } from './grant-codec'
 import { isResource } from './resources'
 import { isScopeWord } from './scope'

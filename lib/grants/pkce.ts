@@ -10,17 +10,31 @@ const CHALLENGE = /^[A-Za-z0-9_-]{43}$/
 /** RFC 7636 §4.1. */
 const VERIFIER = /^[A-Za-z0-9\-._~]{43,128}$/
 
+/** Characters of a challenge that a record keeps: 132 bits. To find another verifier that has them is out of reach. */
+const KEPT = 22
+
 export function isCodeChallenge(text: string): boolean {
   return CHALLENGE.test(text)
 }
 
+/** The part of a challenge that a record keeps. */
+export function keptChallenge(challenge: string): string {
+  return challenge.slice(0, KEPT)
+}
+
+export function isKeptChallenge(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9_-]+$/.test(value) && value.length === KEPT
+}
+
 /**
- * Whether the verifier is the challenge's (RFC 7636 §4.6). With no challenge there must be no verifier: otherwise an
- * attacker strips the challenge and the client never notices (RFC 9700 §4.8.2).
+ * Whether the verifier is that of the challenge (RFC 7636 §4.6). With no challenge there must be no verifier: otherwise
+ * an attacker strips the challenge and the client never notices (RFC 9700 §4.8.2).
+ *
+ * @param kept What {@link keptChallenge} kept of the challenge; `null` where none was sent.
  */
-export function verifyCodeChallenge(challenge: string | null, verifier: string | undefined): boolean {
-  if (challenge === null) return verifier === undefined
-  if (verifier === undefined || !VERIFIER.test(verifier) || !CHALLENGE.test(challenge)) return false
-  const computed = createHash('sha256').update(verifier).digest()
-  return timingSafeEqual(computed, Buffer.from(challenge, 'base64url'))
+export function verifyCodeChallenge(kept: string | null, verifier: string | undefined): boolean {
+  if (kept === null) return verifier === undefined
+  if (verifier === undefined || !VERIFIER.test(verifier)) return false
+  const computed = keptChallenge(createHash('sha256').update(verifier).digest('base64url'))
+  return timingSafeEqual(Buffer.from(computed), Buffer.from(kept))
 }

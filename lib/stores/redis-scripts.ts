@@ -19,8 +19,8 @@ end
 
 /**
  * A grant is one value: an array in MessagePack, in the order of the names below. `inserted` is in milliseconds by the
- * server's clock, the other times are in milliseconds since then, which takes fewer bytes. `op` is false before the
- * first move. Whatever else is found under a key is an error, and never taken for a grant.
+ * server's clock, and what is counted from there takes fewer bytes: the times in `superseded` in milliseconds, `ends` in
+ * hundredths of a second; `moved` is in milliseconds since the last of `superseded`. `op` is false before the first move. Whatever else is found under a key is an error, and never taken for a grant.
  */
 const RECORD = `
 local LINK, INSERTED, MOVED, ENDS, OP, SUPERSEDED, SUBJECT, CLIENT, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9
@@ -50,6 +50,10 @@ local function isRecord(value)
   return true
 end
 
+local function lastSuperseded(record)
+  return record[SUPERSEDED][1] or 0
+end
+
 local function unpack(packed)
   local rest, record = cmsgpack.unpack_one(packed)
   if rest ~= -1 or not isRecord(record) then error('not a grant') end
@@ -68,7 +72,7 @@ local inserted = now()
 redis.call('ZCARD', KEYS[2])
 
 -- The first to write, because Redis refuses for want of memory only a script that has written nothing yet.
-local packed = cmsgpack.pack({ link, inserted, 0, endsIn, false, {}, subject, client, data })
+local packed = cmsgpack.pack({ link, inserted, 0, math.ceil(endsIn / 10), false, {}, subject, client, data })
 if not redis.call('SET', KEYS[1], packed, 'NX', 'PX', math.min(expiresIn, endsIn)) then return {} end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', math.floor(inserted / 1000))
 
@@ -99,7 +103,7 @@ local function since(time) return math.max(0, age - time) end
 local superseded = {}
 for i, time in ipairs(record[SUPERSEDED]) do superseded[i] = since(time) end
 return {
-  record[LINK], since(0), since(record[MOVED]), superseded, record[SUBJECT], record[CLIENT], record[DATA],
+  record[LINK], since(0), since(lastSuperseded(record) + record[MOVED]), superseded, record[SUBJECT], record[CLIENT], record[DATA],
   record[INSERTED],
 }
 `
@@ -114,13 +118,13 @@ if record[OP] == op then return 1 end
 if record[LINK] ~= from or to < from then return 0 end
 
 -- After a failover the clock may be another one: never before the last move.
-local moved = math.max(record[MOVED], now() - record[INSERTED])
+local moved = math.max(lastSuperseded(record) + record[MOVED], now() - record[INSERTED])
 local superseded = record[SUPERSEDED]
 for _ = 1, math.min(4, to - from) do table.insert(superseded, 1, moved) end
 while #superseded > 4 do table.remove(superseded) end
-record[LINK], record[MOVED], record[OP] = to, moved, op
+record[LINK], record[MOVED], record[OP] = to, moved - lastSuperseded(record), op
 
-local expires = math.min(record[ENDS] - moved, math.max(redis.call('PTTL', KEYS[1]), expiresIn))
+local expires = math.min(10 * record[ENDS] - moved, math.max(redis.call('PTTL', KEYS[1]), expiresIn))
 redis.call('SET', KEYS[1], cmsgpack.pack(record), 'PX', math.max(1, expires))
 return 1
 `

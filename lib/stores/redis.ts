@@ -248,7 +248,7 @@ function memberOf(key: GrantKey, client: string): string {
   return idOf(key) + tagOf(client)
 }
 
-const TAG_LENGTH = 4
+const TAG_LENGTH = 1
 
 function tagOf(client: string): string {
   return createHash('sha256').update(client).digest('base64url').slice(0, TAG_LENGTH)

@@ -2,14 +2,14 @@
 // one index by subject, and short-lived keys. Everything that implements it passes `express-token-endpoint/testing`.
 
 /**
- * Names one grant: four hexadecimal characters (its partition), a dot, 22 characters of base64url. All grants
+ * Names one grant: four hexadecimal characters (its partition), a dot, 16 characters of base64url. All grants
  * of one subject share the partition, so that a clustered store can keep them on one node.
  */
 export type GrantKey = string
 
 /** Whether a string has the form of a {@link GrantKey}: what a caller hands in must not reach a store unchecked. */
 export function isGrantKey(text: unknown): text is GrantKey {
-  return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{22}$/.test(text)
+  return typeof text === 'string' && /^[0-9a-f]{4}\.[A-Za-z0-9_-]{16}$/.test(text)
 }
 
 /** A grant as it is handed to {@link TokenStore.insert}. Nothing but its link and its times ever changes. */

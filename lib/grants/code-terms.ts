@@ -1,0 +1,44 @@
+// What a code is tied to (RFC 6749 §4.1.3, RFC 7636 §4.6). Records are many and outlive their code by months, so of what
+// is only ever compared they keep a part of its hash.
+import { createHash } from 'node:crypto'
+import { keptChallenge } from './pkce'
+
+export interface CodeTerms {
+  /** Seconds. */
+  readonly lifetime: number
+  /** A hash of it, 96 bits: no secret, and the client has registered it. */
+  readonly redirectUri: string
+  /** Whether the authorization request named it, so that the token request must as well (RFC 6749 §4.1.3). */
+  readonly redirectUriRequired: boolean
+  /** Its first half, by {@link keptChallenge}; `null` where none was sent, and never missing: a lost one is not none. */
+  readonly challenge: string | null
+  readonly nonce: string | undefined
+}
+
+export function codeTerms(
+  request: {
+    readonly redirectUri: string
+    readonly redirectUriRequired: boolean
+    readonly codeChallenge: string | undefined
+    readonly nonce: string | undefined
+  },
+  lifetime: number,
+): CodeTerms {
+  const { redirectUri, redirectUriRequired, codeChallenge, nonce } = request
+  return {
+    lifetime,
+    redirectUri: hashOf(redirectUri),
+    redirectUriRequired,
+    challenge: codeChallenge === undefined ? null : keptChallenge(codeChallenge),
+    nonce,
+  }
+}
+
+/** RFC 6749 §4.1.3: the one of the authorization request, which may be left out only where it was left out there. */
+export function isRedirectUri(terms: CodeTerms, presented: string | undefined): boolean {
+  return presented === undefined ? !terms.redirectUriRequired : hashOf(presented) === terms.redirectUri
+}
+
+function hashOf(redirectUri: string): string {
+  return createHash('sha256').update(redirectUri).digest().toString('base64url', 0, 12)
+}

@@ -40,5 +40,5 @@ export function isRedirectUri(terms: CodeTerms, presented: string | undefined): 
 }
 
 function hashOf(redirectUri: string): string {
-  return createHash('sha256').update(redirectUri).digest().toString('base64url', 0, 12)
+  return createHash('sha256').update(redirectUri).digest('base64url').slice(0, 16)
 }

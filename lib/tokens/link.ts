@@ -24,8 +24,8 @@ export interface GrantId {
 const VERSION = 1
 const HEAD = 1 + 2 + 16 + 4
 const MAC = 16
-/** Bytes of a hash that name a grant or a user in the store, beside the partition: 16 characters of base64url. */
-const NAME = 12
+/** Characters of a hash that name a grant or a user in the store, beside the partition: 96 bits. */
+const NAME = 16
 /** 39 bytes fill 52 characters exactly: there is one spelling of each token, without padding or spare bits. */
 const PATTERN = /^[A-Za-z0-9_-]{52}$/
 
@@ -50,7 +50,7 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       token.write(grantId.partition, 1, 'hex')
       grantId.bytes.copy(token, 3)
       token.writeUInt32BE(number, 19)
-      mac(keys[kind][0] as KeyObject, token, boundTo).copy(token, HEAD, 0, MAC)
+      mac(keys[kind][0] as KeyObject, token, boundTo).copy(token, HEAD)
       return token.toString('base64url')
     },
 
@@ -59,7 +59,7 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       const token = Buffer.from(text, 'base64url')
       if (token[0] !== VERSION) return undefined
       const presented = token.subarray(HEAD)
-      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo).subarray(0, MAC), presented)))
+      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo), presented)))
         return undefined
       return {
         grantId: { partition: token.toString('hex', 1, 3), bytes: token.subarray(3, 19) },
@@ -70,7 +70,7 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
 }
 
 function mac(key: KeyObject, token: Buffer, boundTo: string): Buffer {
-  return createHmac('sha256', key).update(token.subarray(0, HEAD)).update(boundTo).digest()
+  return createHmac('sha256', key).update(token.subarray(0, HEAD)).update(boundTo).digest().subarray(0, MAC)
 }
 
 /** A new grant's id, in the partition of its user. */
@@ -83,7 +83,7 @@ export function newGrantId(subject: SubjectKey): GrantId {
  * with the partition, two of a billion grants meet with a probability of 1 in 10^16.
  */
 export function grantKey({ partition, bytes }: GrantId): GrantKey {
-  return `${partition}.${createHash('sha256').update(bytes).digest().toString('base64url', 0, NAME)}`
+  return `${partition}.${createHash('sha256').update(bytes).digest('base64url').slice(0, NAME)}`
 }
 
 /** By what the store finds a user's grants. */
@@ -95,5 +95,5 @@ export type SubjectKey = string
  */
 export function subjectKey(issuer: string, subject: string): SubjectKey {
   const hash = createHash('sha256').update(`${issuer}\0${subject}`).digest()
-  return `${hash.toString('hex', 0, 2)}.${hash.toString('base64url', 2, 2 + NAME)}`
+  return `${hash.toString('hex', 0, 2)}.${hash.toString('base64url', 2).slice(0, NAME)}`
 }

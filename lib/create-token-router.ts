@@ -25,11 +25,12 @@ import { createAccountFor } from './grants/account'
 import { authorizationCode } from './grants/authorization-code'
 import { createFindToken } from './grants/find-token'
 import { createGrantCodec } from './grants/grant-codec'
-import { bindGrantType, type ChainContext, type GrantContext } from './grants/grant-type'
+import { bindGrantType, type ChainContext, type GrantContext, type GrantType } from './grants/grant-type'
 import { createNewGrant } from './grants/new-grant'
 import { refreshToken } from './grants/refresh-token'
 import { createAllowResources } from './grants/resources'
 import { createUserGrants, type UserGrants } from './grants/user-grants'
+import { inTime } from './host'
 import { queryOf } from './http/endpoint'
 import { readForm } from './http/form'
 import { createRateLimits } from './http/rate-limit'
@@ -41,7 +42,7 @@ import {
   type RequireAccessToken,
   type RequireAccessTokenOptions,
 } from './resource-server/require-access-token'
-import { guardStore } from './stores/guarded-store'
+import { GuardedStore } from './stores/guarded-store'
 import { redisStore } from './stores/redis'
 import type { TokenStore } from './stores/token-store'
 import { createIssueTokens } from './tokens/issue-tokens'
@@ -93,7 +94,7 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   if (typeof options.clients !== 'function') checkSigningAlgorithms(options.clients, keys.algorithms)
   const limits = createRateLimits(options.rateLimit, emit)
   // Last of what may find a fault: it opens a connection.
-  const store = guardStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
+  const store = new GuardedStore(openStore(options.store, emit), options.storeTimeoutSeconds, emit)
 
   const core = {
     issuer,
@@ -142,12 +143,18 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
   })
   const ownContext = (): GrantContext => {
     const inTime = store.forOneRequest()
-    const { put, get, take } = inTime
-    return { issuer, store: { put, get, take }, emit, newGrant: createNewGrant({ ...core, store: inTime }) }
+    const shortLived = {
+      put: inTime.put.bind(inTime),
+      get: inTime.get.bind(inTime),
+      take: inTime.take.bind(inTime),
+    }
+    return { issuer, store: shortLived, emit, newGrant: createNewGrant({ ...core, store: inTime }) }
   }
   const grantTypes = new Map([
     ...[authorizationCode, refreshToken].map((one) => [one.name, bindGrantType(one, chainContext)] as const),
-    ...options.ownGrantTypes.map((one) => [one.name, bindGrantType(one, ownContext)] as const),
+    ...options.ownGrantTypes.map(
+      (one) => [one.name, bindGrantType(inTimeOnly(one, emit), ownContext)] as const,
+    ),
   ])
   const showError = (occasion: 'sign-in' | 'sign-out') => createShowError(options.errorPage, occasion, emit)
 
@@ -204,6 +211,16 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
       await store.close()
     },
   })
+}
+
+/** A grant type of the host's may hang, and those of the library cannot. */
+function inTimeOnly(grantType: GrantType, emit: OnEvent): GrantType {
+  const { name, parameters } = grantType
+  return {
+    name,
+    parameters,
+    handle: (request, context) => inTime('grants', emit, () => grantType.handle(request, context)),
+  }
 }
 
 /** `rotate` as a question about one client (RFC 9700 §4.14.2). */

@@ -13,6 +13,8 @@ export interface RequestParameters {
 /** RFC 8707 §2 and RFC 8693 §2.1 let these two be repeated; nothing else may be (RFC 6749 §3.1, §3.2). */
 const REPEATABLE = new Set(['resource', 'audience'])
 
+const NONE: readonly string[] = []
+
 /** The parameters as they came, with what is wrong about them as a whole. */
 export interface ReceivedParameters extends RequestParameters {
   /** The names that came more than once; a request that has any is refused. */
@@ -24,11 +26,13 @@ export function parametersOf(entries: Iterable<readonly [string, string]>): Rece
   const repeated = new Set<string>()
   for (const [name, value] of entries) {
     const before = values.get(name)
-    if (before === undefined) values.set(name, [value])
-    else if (REPEATABLE.has(name)) before.push(value)
+    // RFC 6749 §3.1, §3.2: a parameter sent without a value is treated as if it were omitted.
+    const sent = value === '' ? [] : [value]
+    if (before === undefined) values.set(name, sent)
+    else if (REPEATABLE.has(name)) before.push(...sent)
     else repeated.add(name)
   }
-  return { repeated, ...view((name) => values.get(name) ?? []) }
+  return { repeated, ...view((name) => values.get(name) ?? NONE) }
 }
 
 /** RFC 6749 §3.1, §3.2: request parameters must not be included more than once. */
@@ -41,15 +45,13 @@ export function refuseRepeated({ repeated }: ReceivedParameters): void {
 
 /** The same parameters, but for all that is not named. */
 export function only(names: readonly string[], parameters: RequestParameters): RequestParameters {
-  return view((name) => (names.includes(name) ? parameters.getAll(name) : []))
+  return view((name) => (names.includes(name) ? parameters.getAll(name) : NONE))
 }
 
 function view(valuesOf: (name: string) => readonly string[]): RequestParameters {
-  // RFC 6749 §3.1, §3.2: a parameter sent without a value is treated as if it were omitted.
-  const getAll = (name: string) => valuesOf(name).filter((value) => value !== '')
-  const get = (name: string) => getAll(name)[0]
+  const get = (name: string) => valuesOf(name)[0]
   return {
-    getAll,
+    getAll: valuesOf,
     get,
     require(name) {
       const value = get(name)

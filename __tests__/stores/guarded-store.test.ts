@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { memoryStore, OAuthError, type TokenStore } from '../../lib'
-import { guardStore } from '../../lib/stores/guarded-store'
+import { GuardedStore } from '../../lib/stores/guarded-store'
 import {
   CALLBACK,
   CHALLENGE,
@@ -286,12 +286,12 @@ it.each<[string, 'revokeAll' | 'get' | 'take', unknown]>([
 ])('an answer of another type than the contract says is 503: %s', async (_what, operation, answer) => {
   const told: unknown[] = []
   const broken = { ...memoryStore(), [operation]: async () => answer }
-  const store = guardStore(broken, 1, (event) => told.push(event))
+  const store = new GuardedStore(broken, 1, (event) => told.push(event))
   await expect(store[operation]('key')).rejects.toMatchObject({ status: 503 })
   expect(told).toEqual([{ type: 'store.trouble', operation, cause: expect.any(TypeError) }])
 })
 
 it.each(['get', 'take'] as const)('%s may say null for what is not there', async (operation) => {
-  const store = guardStore({ ...memoryStore(), [operation]: async () => null }, 1, () => {})
+  const store = new GuardedStore({ ...memoryStore(), [operation]: async () => null }, 1, () => {})
   expect(await store[operation]('key')).toBeUndefined()
 })

@@ -4,7 +4,6 @@ import { OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
 import type { AccountFor } from '../grants/account'
 import type { BoundGrantType } from '../grants/grant-type'
-import { inTime } from '../host'
 import type { Endpoint } from '../http/endpoint'
 import { only } from '../parameters'
 import type { IssueTokens } from '../tokens/issue-tokens'
@@ -50,7 +49,7 @@ export function tokenEndpoint({
       // current is superseded, and the second look tells an overlap or a replay.
       const decide = grantType.begin()
       for (let attempt = 1; attempt <= 2; attempt++) {
-        const issuance = await inTime('grants', emit, () => decide(tokenRequest))
+        const issuance = await decide(tokenRequest)
         const { claims, accessTokenClaims, idTokenClaims } = await accountFor(issuance, name)
         const body = await issueTokens(issuance, {
           accessTokenClaims,

@@ -83,9 +83,11 @@ export function createAccountFor(
 
   /** OpenID Connect Core §5.4: with a code, what the scope stands for comes from userinfo, not in the ID token. */
   function claimsFor(use: AccountContext['use'], { grant, client, scope }: GrantUse): readonly string[] {
-    const dropped = grant.scope.filter((word) => !scope.includes(word))
-    const names = (asked: readonly string[] = []) =>
-      withoutClaimsOf(dropped, scope, askableClaims(asked, client, scopes, scopeClaims), scopeClaims)
+    const names = (asked: readonly string[] | undefined) => {
+      if (asked === undefined) return []
+      const dropped = grant.scope.filter((word) => !scope.includes(word))
+      return withoutClaimsOf(dropped, scope, askableClaims(asked, client, scopes, scopeClaims), scopeClaims)
+    }
     if (use === 'token') return scope.includes('openid') ? names(grant.claims?.idToken) : []
     return [...new Set([...claimsOfScope(scope, scopeClaims), ...names(grant.claims?.userinfo)])]
   }

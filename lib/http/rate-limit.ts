@@ -124,8 +124,9 @@ class Failures {
     store.init?.({ windowMs: windowSeconds * 1000, limit } as Options)
   }
 
-  seen(key: string): Promise<ClientRateLimitInfo | undefined> {
-    return this.guard(async () => this.store.get?.(key))
+  async seen(key: string): Promise<ClientRateLimitInfo | undefined> {
+    // One that keeps its counts in this process cannot hang.
+    return this.store.localKeys ? this.store.get?.(key) : this.guard(async () => this.store.get?.(key))
   }
 
   count(key: string): void {
@@ -137,8 +138,6 @@ class Failures {
   }
 
   private async guard<T>(operation: () => Promise<T>): Promise<T | undefined> {
-    // One that keeps its counts in this process cannot hang.
-    if (this.store.localKeys) return operation()
     if (performance.now() < this.pause.until) return undefined
     try {
       return await withDeadline(TIMEOUT_SECONDS, 'The rate-limit store', operation())

@@ -2,7 +2,17 @@
 import { withDeadline } from '../deadline'
 import { unavailable } from '../errors'
 import type { OnEvent } from '../events'
-import { type GrantKey, isGrantKey, type StoredGrant, type TokenStore } from './token-store'
+import {
+  type GrantFilter,
+  type GrantKey,
+  type GrantMove,
+  type GrantPage,
+  type GrantRecord,
+  isGrantKey,
+  type Page,
+  type StoredGrant,
+  type TokenStore,
+} from './token-store'
 
 /** Every method that a store has. The compiler keeps the list complete. */
 const METHODS: Readonly<Record<keyof TokenStore, true>> = {
@@ -19,76 +29,107 @@ const METHODS: Readonly<Record<keyof TokenStore, true>> = {
 }
 export const STORE_METHODS = Object.keys(METHODS) as (keyof TokenStore)[]
 
-export interface GuardedStore extends TokenStore {
+/**
+ * The same store, but that a call which fails or lasts too long is a 503: an unknown outcome is never `invalid_grant`.
+ * A class, because there is one for each request.
+ */
+export class GuardedStore implements TokenStore {
+  /** @param left Seconds that all calls together may take. */
+  constructor(
+    private readonly store: TokenStore,
+    private readonly seconds: number,
+    private readonly emit: OnEvent,
+    private left = Number.POSITIVE_INFINITY,
+  ) {}
+
   /** The same for one request: all its calls together take no longer than two may. Who loses a race makes four. */
-  forOneRequest(): TokenStore
-}
-
-/** The same store, but that a call which fails or lasts too long is a 503: an unknown outcome is never `invalid_grant`. */
-export function guardStore(store: TokenStore, seconds: number, emit: OnEvent): GuardedStore {
-  return {
-    ...guarded(store, emit, () => seconds),
-    forOneRequest() {
-      let left = 2 * seconds
-      return guarded(
-        store,
-        emit,
-        () => Math.min(seconds, left),
-        (used) => (left -= used),
-      )
-    },
+  forOneRequest(): GuardedStore {
+    return new GuardedStore(this.store, this.seconds, this.emit, 2 * this.seconds)
   }
-}
 
-/** @param allowed The seconds that the next call may take. @param spend Told how many a call has taken. */
-function guarded(
-  store: TokenStore,
-  emit: OnEvent,
-  allowed: () => number,
-  spend: (seconds: number) => void = () => {},
-): TokenStore {
-  async function call<T>(operation: keyof TokenStore, begin: () => Promise<T>): Promise<T> {
+  insert(grant: GrantRecord): Promise<void> {
+    return this.call('insert', () => this.store.insert(grant), nothing)
+  }
+
+  find(key: GrantKey): Promise<StoredGrant | undefined> {
+    return this.call(
+      'find',
+      () => this.store.find(key),
+      (found) => checked(found ?? undefined, key),
+    )
+  }
+
+  advance(key: GrantKey, from: number, move: GrantMove): Promise<boolean> {
+    return this.call('advance', () => this.store.advance(key, from, move), yesOrNo)
+  }
+
+  revoke(key: GrantKey): Promise<boolean> {
+    return this.call('revoke', () => this.store.revoke(key), yesOrNo)
+  }
+
+  list(subject: string, page?: Page): Promise<GrantPage> {
+    return this.call(
+      'list',
+      () => this.store.list(subject, page),
+      ({ grants, next }) => ({
+        grants: grants.filter((grant) => this.isSound(grant)),
+        next: next ?? undefined,
+      }),
+    )
+  }
+
+  revokeAll(subject: string, filter?: GrantFilter): Promise<number> {
+    return this.call('revokeAll', () => this.store.revokeAll(subject, filter), count)
+  }
+
+  put(key: string, value: string, ttl: number): Promise<boolean> {
+    return this.call('put', () => this.store.put(key, value, ttl), yesOrNo)
+  }
+
+  get(key: string): Promise<string | undefined> {
+    return this.call('get', () => this.store.get(key), string)
+  }
+
+  take(key: string): Promise<string | undefined> {
+    return this.call('take', () => this.store.take(key), string)
+  }
+
+  /** In its own time: closing may have to wait for what is in flight. */
+  close(): Promise<void> {
+    return this.store.close()
+  }
+
+  private async call<A, T>(
+    operation: keyof TokenStore,
+    ask: () => Promise<A>,
+    read: (answer: A) => T,
+  ): Promise<T> {
     const begun = performance.now()
     try {
-      const seconds = Math.ceil(1000 * allowed()) / 1000
+      const seconds = Math.ceil(1000 * Math.min(this.seconds, this.left)) / 1000
       if (seconds <= 0) throw new Error('The calls before it took all the time that a request has.')
-      return await withDeadline(seconds, `store.${operation}`, begin())
+      return read(await withDeadline(seconds, `store.${operation}`, Promise.resolve(ask())))
     } catch (cause) {
-      emit({ type: 'store.trouble', operation, cause })
+      this.emit({ type: 'store.trouble', operation, cause })
       throw unavailable(`store_${operation}_failed`, cause)
     } finally {
-      spend((performance.now() - begun) / 1000)
-    }
-  }
-  /** One record that cannot be read must not hide the others of its user. */
-  function sound(grant: StoredGrant): StoredGrant[] {
-    try {
-      return [checked(grant, grant.key)]
-    } catch (cause) {
-      emit({ type: 'store.trouble', operation: 'list', cause })
-      return []
+      this.left -= (performance.now() - begun) / 1000
     }
   }
 
-  return {
-    insert: (grant) => call('insert', () => store.insert(grant)),
-    find: (key) => call('find', async () => checked((await store.find(key)) ?? undefined, key)),
-    advance: (key, from, move) => call('advance', async () => yesOrNo(await store.advance(key, from, move))),
-    revoke: (key) => call('revoke', async () => yesOrNo(await store.revoke(key))),
-    list: (subject, page) =>
-      call('list', async () => {
-        const { grants, next } = await store.list(subject, page)
-        return { grants: grants.flatMap(sound), next: next ?? undefined }
-      }),
-    revokeAll: (subject, filter) =>
-      call('revokeAll', async () => count(await store.revokeAll(subject, filter))),
-    put: (key, value, ttl) => call('put', async () => yesOrNo(await store.put(key, value, ttl))),
-    get: (key) => call('get', async () => string(await store.get(key))),
-    take: (key) => call('take', async () => string(await store.take(key))),
-    // Its own time: closing may have to wait for what is in flight.
-    close: () => store.close(),
+  /** One record that cannot be read must not hide the others of its user. */
+  private isSound(grant: StoredGrant): boolean {
+    try {
+      checked(grant, grant.key)
+      return true
+    } catch (cause) {
+      this.emit({ type: 'store.trouble', operation: 'list', cause })
+      return false
+    }
   }
 }
+
+function nothing(): void {}
 
 /** The result of a driver is true whatever it says: `{ rowCount: 0 }` must not count as a won race. */
 function yesOrNo(answer: boolean): boolean {

@@ -66,11 +66,9 @@ export function connectRedis({
   }
 
   /** A read-only server has done nothing, and says so. */
-  async function noticing<T>(call: Promise<T>): Promise<T> {
-    return call.catch((error: unknown) => {
-      if (following && isReadOnly(error)) void lookForPrimary()
-      throw error
-    })
+  function notice(error: unknown): never {
+    if (following && isReadOnly(error)) void lookForPrimary()
+    throw error
   }
 
   async function end(): Promise<void> {
@@ -79,10 +77,10 @@ export function connectRedis({
   }
 
   const run = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
-    noticing(current.run(script, keysAndArguments))
+    current.run(script, keysAndArguments).catch(notice)
 
   const runSafely = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
-    noticing(current.runSafely(script, keysAndArguments))
+    current.runSafely(script, keysAndArguments).catch(notice)
 
   return {
     run,

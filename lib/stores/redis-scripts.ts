@@ -1,5 +1,6 @@
 // What Redis itself runs. Each operation is one script: nothing comes between its reading and its writing. A script
 // touches the keys it is given and no others, all with the tag of one subject's partition, so all in one slot.
+import { createHash } from 'node:crypto'
 
 /**
  * A read that a replica refuses: a server that is no primary any more may lag, or have stayed behind for good. GETEX
@@ -171,16 +172,21 @@ const GET = `return get(KEYS[1])`
 const TAKE = `return redis.call('GETDEL', KEYS[1])`
 
 export const SCRIPTS = {
-  insert: { lua: RECORD + INSERT, numberOfKeys: 2 },
-  find: { lua: READ + RECORD + FIND, numberOfKeys: 1 },
-  advance: { lua: RECORD + ADVANCE, numberOfKeys: 1 },
-  revoke: { lua: REVOKE, numberOfKeys: 2 },
-  touch: { lua: TOUCH, numberOfKeys: 1 },
-  page: { lua: READ + PAGE, numberOfKeys: 1 },
-  forget: { lua: FORGET, numberOfKeys: 1 },
-  put: { lua: PUT, numberOfKeys: 1 },
-  get: { lua: READ + GET, numberOfKeys: 1 },
-  take: { lua: TAKE, numberOfKeys: 1 },
+  insert: script(RECORD + INSERT, 2),
+  find: script(READ + RECORD + FIND, 1),
+  advance: script(RECORD + ADVANCE, 1),
+  revoke: script(REVOKE, 2),
+  touch: script(TOUCH, 1),
+  page: script(READ + PAGE, 1),
+  forget: script(FORGET, 1),
+  put: script(PUT, 1),
+  get: script(READ + GET, 1),
+  take: script(TAKE, 1),
 } as const
 
 export type ScriptName = keyof typeof SCRIPTS
+
+/** Redis keeps scripts by their hash. */
+function script(lua: string, numberOfKeys: number) {
+  return { lua, numberOfKeys, sha: createHash('sha1').update(lua).digest('hex') }
+}

@@ -27,12 +27,11 @@ interface Client {
   disconnect(reconnect?: boolean): void
   info(section: string): Promise<string>
   eval(lua: string, numberOfKeys: number, ...keysAndArguments: Arguments): Promise<unknown>
-  defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void
+  evalsha(sha: string, numberOfKeys: number, ...keysAndArguments: Arguments): Promise<unknown>
   on(event: string, listener: (error: Error) => void): unknown
   once(event: string, listener: () => void): unknown
   off(event: string, listener: () => void): unknown
 }
-type Scripts = Record<string, (...keysAndArguments: Arguments) => Promise<unknown>>
 
 /** Milliseconds that a call waits for a connection that is just being made. */
 const READY_WITHIN = 500
@@ -45,9 +44,6 @@ const RECONNECT_AFTER = 100
 
 /** Milliseconds in which `close` hopes for a goodbye. */
 const QUIT_WITHIN = 500
-
-/** The scripts become methods of the client, which may be the host's: they must not take the place of its own. */
-const METHOD_PREFIX = 'tokenStore:'
 
 /** @param own Whether the client was opened for this session alone. The host's is neither watched nor closed. */
 export function openSession(
@@ -64,40 +60,21 @@ export function openSession(
   // Without a listener ioredis prints each failed attempt. The calls that fail for it reject, and name it as their cause.
   if (own) client.on('error', (error) => (trouble = withoutCommand(error)))
 
-  for (const [name, script] of Object.entries(SCRIPTS)) client.defineCommand(METHOD_PREFIX + name, script)
-
   // A cluster has its own way, for each of its nodes.
   const watching = own && !('nodes' in redis)
-  let heard = 0
-  let dropped = false
-
-  /**
-   * A server that has gone silent is given up, so that what waits for it does not pile up. After one more look at what
-   * has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the server.
-   */
-  function awaitAnswer(): () => void {
-    if (!watching) return () => {}
-    const since = performance.now()
-    const giveUp = () => {
-      // Once for each connection, however many wait.
-      if (heard >= since || dropped) return
-      dropped = true
-      client.disconnect(true)
-    }
-    const timer = setTimeout(() => setImmediate(giveUp), SILENT_AFTER)
-    return () => {
-      heard = performance.now()
-      clearTimeout(timer)
-    }
-  }
-  let handshakeDone = () => {}
+  const silence = watching ? watchForSilence(() => client.disconnect(true)) : NOT_WATCHED
   if (watching) {
+    let shakingHands = false
+    const shaken = () => {
+      if (shakingHands) silence.answered()
+      shakingHands = false
+    }
     client.on('connect', () => {
-      dropped = false
-      handshakeDone = awaitAnswer()
+      shakingHands = true
+      silence.asked()
     })
-    client.on('ready', () => handshakeDone())
-    client.on('close', () => handshakeDone())
+    client.on('ready', shaken)
+    client.on('close', shaken)
   }
 
   function untilReady(): Promise<void> {
@@ -133,24 +110,25 @@ export function openSession(
       readiness ??= untilReady().finally(() => (readiness = undefined))
       await readiness
     }
-    const answered = awaitAnswer()
+    silence.asked()
+    cork()
     try {
       return await send()
     } catch (error) {
       throw withoutCommand(error)
     } finally {
-      answered()
+      silence.answered()
     }
   }
 
-  /** ioredis sends a script again that Redis has forgotten, but by its hash where another call has just sent it whole. */
-  async function send(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
-    const { lua, numberOfKeys } = SCRIPTS[script]
-    cork()
-    return (client as unknown as Scripts)[METHOD_PREFIX + script]?.(...keysAndArguments).catch((error) => {
-      if (!/^NOSCRIPT /.test(error.message)) throw error
-      return client.eval(lua, numberOfKeys, ...keysAndArguments)
-    })
+  async function run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
+    const { lua, sha, numberOfKeys } = SCRIPTS[script]
+    try {
+      return await call(() => client.evalsha(sha, numberOfKeys, ...keysAndArguments))
+    } catch (error) {
+      if (!isForgotten(error)) throw error
+      return call(() => client.eval(lua, numberOfKeys, ...keysAndArguments))
+    }
   }
 
   let corked = false
@@ -169,8 +147,6 @@ export function openSession(
       stream.uncork()
     })
   }
-
-  const run: RedisSession['run'] = (script, keysAndArguments) => call(() => send(script, keysAndArguments))
 
   async function end(): Promise<void> {
     await replicas?.close()
@@ -194,6 +170,52 @@ export function openSession(
     info: (section) => call(() => client.info(section)),
     close: () => (closing ??= end()),
   }
+}
+
+interface Silence {
+  /** A command was sent. */
+  asked(): void
+  /** It was answered, or given up. */
+  answered(): void
+}
+
+const NOT_WATCHED: Silence = { asked() {}, answered() {} }
+
+/**
+ * A server that owes answers and has gone silent is given up, so that what waits for it does not pile up. After one more
+ * look at what has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the
+ * server. There is one timer for all commands: one for each would cost more than the rest of this file.
+ */
+function watchForSilence(giveUp: () => void): Silence {
+  let owed = 0
+  let heard = 0
+  let timer: NodeJS.Timeout | undefined
+
+  const lookIn = (milliseconds: number) => {
+    timer = setTimeout(() => setImmediate(look), milliseconds).unref()
+  }
+  function look(): void {
+    timer = undefined
+    if (owed === 0) return
+    const silent = performance.now() - heard
+    if (silent < SILENT_AFTER) return lookIn(SILENT_AFTER - silent)
+    giveUp()
+  }
+
+  return {
+    asked() {
+      if (owed++ === 0) heard = performance.now()
+      if (timer === undefined) lookIn(SILENT_AFTER)
+    },
+    answered() {
+      owed--
+      heard = performance.now()
+    },
+  }
+}
+
+function isForgotten(error: unknown): boolean {
+  return /^NOSCRIPT /.test((error as Error).message)
 }
 
 /** ioredis adds the command with its arguments: what a grant says, or the password. Neither is for logs. */

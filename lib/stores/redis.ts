@@ -47,6 +47,7 @@ type FoundRecord = [
   data: string,
   inserted: number,
 ]
+const INSERTED = 7
 
 /** A grant, and when it was inserted by the clock of the server, in milliseconds. */
 interface DatedGrant {
@@ -70,22 +71,16 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   const unusedName = (name: GrantKey | string) => `${prefix}{${partitionOf(name)}}w`
   const shortLivedName = (key: string) => `${prefix}k:${key}`
 
-  async function find(key: GrantKey, isOneOfMany = false): Promise<DatedGrant | undefined> {
-    const found = (await redis.run('find', grantName(key), Number(isOneOfMany))) as FoundRecord | [] | null
+  async function find(key: GrantKey): Promise<StoredGrant | undefined> {
+    const found = (await redis.run('find', grantName(key), 0)) as FoundRecord | null
+    return found ? describe(key, found) : undefined
+  }
+
+  async function findOneOfMany(key: GrantKey): Promise<DatedGrant | undefined> {
+    const found = (await redis.run('find', grantName(key), 1)) as FoundRecord | [] | null
     if (!found) return undefined
     if (found.length === 0) return { grant: unreadable(key), inserted: 0 }
-    const [link, age, idle, superseded, subjectId, client, data, inserted] = found
-    const grant = {
-      key,
-      subject: `${partitionOf(key)}.${subjectId}`,
-      client,
-      data,
-      link: Number(link),
-      age: seconds(age),
-      idle: seconds(idle),
-      superseded: superseded.map(seconds),
-    }
-    return { grant, inserted: Number(inserted) }
+    return { grant: describe(key, found), inserted: Number(found[INSERTED]) }
   }
 
   async function remove(key: GrantKey, subject: string, member: string): Promise<boolean> {
@@ -96,7 +91,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
   /** The index remembers grants a little longer than they live: what is gone is dropped from it here. */
   async function findMembers(subject: string, members: readonly string[]): Promise<DatedGrant[]> {
-    const found = await Promise.all(members.map((member) => find(keyOf(subject, member), true)))
+    const found = await Promise.all(members.map((member) => findOneOfMany(keyOf(subject, member))))
     const gone = members.filter((_, i) => !found[i])
     if (gone.length > 0) await redis.run('forget', indexName(subject), ...gone)
     return found.filter((one) => one !== undefined)
@@ -147,7 +142,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
   }
 
   return {
-    find: async (key: GrantKey) => (await find(key))?.grant,
+    find,
 
     async insert(grant: GrantRecord): Promise<void> {
       const { key, subject, client, data, link, expiresIn, endsIn } = grant
@@ -176,7 +171,7 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
 
     async revoke(key: GrantKey): Promise<boolean> {
       const found = await find(key)
-      if (found) return remove(key, found.grant.subject, memberOf(key, found.grant.client))
+      if (found) return remove(key, found.subject, memberOf(key, found.client))
       await redis.settle(unusedName(key))
       return false
     },
@@ -224,6 +219,20 @@ function refuseEmptyTag(prefix: string, { client, cluster, options }: RedisConne
   const keyPrefix = client?.options?.keyPrefix ?? cluster?.keyPrefix ?? options?.keyPrefix ?? ''
   if (!/^[^{]*\{\}/.test(keyPrefix + prefix)) return
   throw badOptions('prefix', 'begins names with {}.', 'Leave the braces out, in `keyPrefix` as well.')
+}
+
+function describe(key: GrantKey, found: FoundRecord): StoredGrant {
+  const [link, age, idle, superseded, subjectId, client, data] = found
+  return {
+    key,
+    subject: `${partitionOf(key)}.${subjectId}`,
+    client,
+    data,
+    link: Number(link),
+    age: seconds(age),
+    idle: seconds(idle),
+    superseded: superseded.map(seconds),
+  }
 }
 
 /** Says nothing, which the caller finds out and tells. It must not hide the other grants of its user. */

@@ -59,8 +59,7 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       const token = Buffer.from(text, 'base64url')
       if (token[0] !== VERSION) return undefined
       const presented = token.subarray(HEAD)
-      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo), presented)))
-        return undefined
+      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo), presented))) return undefined
       return {
         grantId: { partition: token.toString('hex', 1, 3), bytes: token.subarray(3, 19) },
         number: token.readUInt32BE(19),

@@ -100,6 +100,23 @@ test('also by a process that only reads: what a replica says may be old', async 
   await swapRoles(second, first)
 })
 
+test('also one that has lost the new one, and may not say anything (replica-serve-stale-data no)', async () => {
+  const server = fixture({ store: redisStore({ url: proxy.url }) })
+  const { refresh_token } = await server.tokens()
+  await swapRoles(first, second)
+  await ask(first).config('SET', 'replica-serve-stale-data', 'no')
+  await ask(first).replicaof('127.0.0.1', '1')
+  expectUnavailable(await server.refresh(refresh_token))
+
+  proxy.port = second.port
+  await untilWritable(server, refresh_token)
+
+  await ask(first).config('SET', 'replica-serve-stale-data', 'yes')
+  await ask(first).replicaof('127.0.0.1', String(second.port))
+  await until('replicated', () => isReplicaOf(first))
+  await swapRoles(second, first)
+})
+
 /** Resolves when no connection of that name is open any more. */
 async function leftBy(connectionName: string, server: RedisServer): Promise<void> {
   await until('left', async () => !String(await ask(server).client('LIST')).includes(connectionName))

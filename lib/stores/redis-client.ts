@@ -86,7 +86,10 @@ export function badOptions(option: string, fault: string, remedy: string): Confi
   return new ConfigError('bad_redis_options', option, fault, remedy)
 }
 
-/** Whether a server refused a write because it is a replica. A script puts words of its own before what Redis says. */
-export function isReadOnly(error: unknown): boolean {
-  return /\bREADONLY /.test((error as Error).message)
+/**
+ * Whether a server refused because it is a replica: one that may not write, or one that has lost its primary and may not
+ * answer at all. A script puts words of its own before what Redis says.
+ */
+export function isFromReplica(error: unknown): boolean {
+  return /\b(READONLY|MASTERDOWN) /.test((error as Error).message)
 }

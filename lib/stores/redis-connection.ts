@@ -1,6 +1,6 @@
 // The way to Redis: a client of the host's own, or one that is opened here and follows the primary.
 import type { Cluster, Redis } from 'ioredis'
-import { badOptions, isReadOnly, openRedis, type RedisAddress } from './redis-client'
+import { badOptions, isFromReplica, openRedis, type RedisAddress } from './redis-client'
 import { checkWaitForReplicas, type WaitForReplicas } from './redis-replicas'
 import type { ScriptName } from './redis-scripts'
 import { openSession, type RedisSession } from './redis-session'
@@ -65,10 +65,11 @@ export function connectRedis({
     sessions.delete(worse)
   }
 
-  /** A read-only server has done nothing, and says so. */
+  /** A replica has done nothing, and says so. */
   function notice(error: unknown): never {
-    if (following && isReadOnly(error)) void lookForPrimary()
+    if (following && isFromReplica(error)) void lookForPrimary()
     throw error
+  }
   }
 
   async function end(): Promise<void> {

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Cluster, Command, type Redis } from 'ioredis'
 import { withDeadline } from '../deadline'
-import { badOptions, isReadOnly, USED_ONCE } from './redis-client'
+import { badOptions, isFromReplica, USED_ONCE } from './redis-client'
 
 /** How many replicas must have a redemption or a revocation before it is answered. */
 export interface WaitForReplicas {
@@ -190,7 +190,7 @@ function openLane(
     if (confirmed.status === 'rejected') throw confirmed.reason
     // It is the primary no longer.
     for (const reply of replies)
-      if (reply.status === 'rejected' && isReadOnly(reply.reason)) throw reply.reason
+      if (reply.status === 'rejected' && isFromReplica(reply.reason)) throw reply.reason
   }
 
   return {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
@@ -227,6 +228,62 @@ test('an index in whose place there is something else keeps no grant alive', asy
   await redis.set(`oauth:{${PARTITION}}s${subject.slice(5)}`, 'no index')
   expect(await store.revoke(key)).toBe(true)
   expect(await store.find(key)).toBeUndefined()
+})
+
+describe('a user who may do little', () => {
+  /** The commands that docs/stores.md names where it says what the user needs, up to what a cluster needs besides. */
+  function documented(): string[] {
+    const docs = readFileSync(join(__dirname, '../../docs/stores.md'), 'utf8')
+    const [, list = ''] = /- The user needs ([^;]*)/.exec(docs) ?? []
+    return Array.from(list.matchAll(/`([A-Z]+)`/g), ([, name]) => String(name).toLowerCase())
+  }
+
+  async function storeOf(username: string, commands: readonly string[]): Promise<TokenStore> {
+    const may = commands.map((name) => `+${name}`)
+    await redis.call('ACL', 'SETUSER', username, 'on', '>password', '~little:*', ...may)
+    return aStore({ prefix: 'little:', options: { port: server.port, username, password: 'password' } })
+  }
+
+  async function useAll(store: TokenStore): Promise<void> {
+    const { key, subject } = await inserted(store)
+    await inserted(store, { subject })
+    await store.advance(key, 0, aMove(1))
+    expect((await store.list(subject)).grants).toHaveLength(2)
+    expect(await store.revoke(key)).toBe(true)
+    expect(await store.revokeAll(subject, { client: 'client' })).toBe(1)
+    for (let i = 0; i < 2; i++) expect(await store.put(subject, 'value', 60)).toBe(true)
+    expect(await store.get(subject)).toBe('value')
+    expect(await store.take(subject)).toBe('value')
+  }
+
+  test('needs what docs/stores.md names, and nothing else', async () => {
+    const commands = documented()
+    await useAll(await storeOf('least', commands))
+    await redis.call('ACL', 'LOG', 'RESET')
+    const called = commands.filter((name) => name !== 'info')
+    for (const [i, name] of called.entries()) {
+      const store = await storeOf(
+        `without${i}`,
+        commands.filter((other) => other !== name),
+      )
+      await useAll(store).catch(() => {})
+    }
+    const log = (await redis.call('ACL', 'LOG', 100)) as string[][]
+    const refused = new Set(log.map((entry) => entry[entry.indexOf('object') + 1]))
+    expect(called.filter((name) => !refused.has(name))).toEqual([])
+  })
+
+  // It could not tell a replica, which may lag, from the primary.
+  test('may not read without GETEX, nor list without ZREM', async () => {
+    const whole = aStore({ prefix: 'little:' })
+    const { key, subject } = await inserted(whole)
+    const without = (missing: string) => documented().filter((name) => name !== missing)
+    const reader = await storeOf('reader', without('getex'))
+    await expect(reader.find(key)).rejects.toThrow()
+    await expect(reader.get(subject)).rejects.toThrow()
+    await expect(reader.list(subject)).rejects.toThrow()
+    await expect((await storeOf('lister', without('zrem'))).list(subject)).rejects.toThrow()
+  })
 })
 
 describe('scripts', () => {

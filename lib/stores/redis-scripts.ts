@@ -4,16 +4,21 @@ import { createHash } from 'node:crypto'
 
 /**
  * A read that a replica refuses: a server that is no primary any more may lag, or have stayed behind for good. GETEX
- * alone reads just as GET does, but counts as a write. What else may keep a primary from writing lets it read.
+ * alone reads just as GET does, but counts as a write. What keeps a primary from writing lets it read. Any other refusal
+ * counts: a user who may not use GETEX would never hear of a replica.
  */
 const READ = `
-local function isReadOnly(value)
-  return type(value) == 'table' and string.find(value.err, 'READONLY', 1, true) ~= nil
+local function isRefused(value)
+  if type(value) ~= 'table' then return false end
+  for _, reason in ipairs({ 'MISCONF', 'NOREPLICAS', 'WRONGTYPE' }) do
+    if string.find(value.err, reason, 1, true) then return false end
+  end
+  return true
 end
 
 local function get(key)
   local value = redis.pcall('GETEX', key)
-  if type(value) ~= 'table' or isReadOnly(value) then return value end
+  if type(value) ~= 'table' or isRefused(value) then return value end
   return redis.pcall('GET', key)
 end
 `
@@ -96,7 +101,7 @@ return #crowd > cap and crowd or {}
 const FIND = `
 local isOneOfMany = ARGV[1] == '1'
 local packed = get(KEYS[1])
-if not packed or isReadOnly(packed) then return packed end
+if not packed or isRefused(packed) then return packed end
 local isReadable, record = pcall(unpack, packed)
 if not isReadable then return isOneOfMany and {} or error(record) end
 local age = now() - record[INSERTED]
@@ -150,8 +155,8 @@ redis.call('DEL', KEYS[1])
 const PAGE = `
 local from, count = ARGV[1], tonumber(ARGV[2])
 -- No member is empty: nothing is removed, but a replica refuses.
-local refused = redis.pcall('ZREM', KEYS[1], '')
-if isReadOnly(refused) then return refused end
+local removed = redis.pcall('ZREM', KEYS[1], '')
+if isRefused(removed) then return removed end
 count = count + redis.call('ZCOUNT', KEYS[1], from, from)
 return redis.call('ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
 `

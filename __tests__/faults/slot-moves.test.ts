@@ -2,6 +2,7 @@
 // MOVED and ASK, and with TRYAGAIN where a user's grant is here and the index there: the callers notice nothing.
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
 import { redisStore, type TokenStore, type WaitForReplicas } from '../../lib'
 import { type RedisCluster, startCluster } from '../support/redis-cluster'
 import { until } from '../support/redis-server'
@@ -130,3 +131,30 @@ test.each(BOTH_WAYS)(
     await store.close()
   },
 )
+
+test('a store that is closed while a node says to come again opens no connection any more', async () => {
+  const connectionName = `closed-${randomId()}`
+  const client = new Cluster(cluster.nodes, { redisOptions: { connectionName } })
+  const store = redisStore({ client, waitForReplicas: { count: 1, timeoutSeconds: 0.6 } })
+  const [key, subject] = [`1234.${randomId()}`, `1234.${randomId()}`]
+  await store.insert({ key, subject, client: 'client', data: 'data', link: 0, expiresIn: 60, endsIn: 60 })
+  await store.revoke(`1234.${randomId()}`)
+
+  const slot = await cluster.slotOf('{1234}')
+  const move = await cluster.beginMove(slot)
+  await cluster.errors()
+  await cluster.moveKey(`oauth:{1234}${key.slice(5)}`, move)
+  const revoked = store.revoke(key)
+  await Promise.all([
+    expect(revoked).rejects.toThrow(),
+    until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN')).then(() => store.close()),
+  ])
+  client.disconnect()
+  const connected = async () => {
+    const { primary } = await cluster.ownerOf(slot)
+    return String(await cluster.ask(primary).client('LIST')).includes(connectionName)
+  }
+  await until('left', async () => !(await connected()))
+  await cluster.moveKeys(slot, move)
+  await cluster.endMove(slot, move)
+})

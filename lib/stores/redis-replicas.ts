@@ -76,8 +76,11 @@ export function writeToReplicas(
   const timeout = Math.round(timeoutSeconds * 1000)
   const own = { ...USED_ONCE, socketTimeout: timeout + SILENT_AFTER }
   const lanes = new Map<string, Lane>()
+  let closed = false
 
   function laneTo(name: string, open: () => Redis): Lane {
+    // A write that a node of a cluster sent elsewhere may come after the end.
+    if (closed) throw new Error('The connection to Redis is closed.')
     const lane = lanes.get(name) ?? openLane(open(), { count, timeout }, () => lanes.delete(name))
     lanes.set(name, lane)
     return lane
@@ -120,6 +123,7 @@ export function writeToReplicas(
       return laneTo('', () => client.duplicate(own)).write(send)
     },
     async close() {
+      closed = true
       await Promise.all([...lanes.values()].map((lane) => lane.close()))
     },
   }

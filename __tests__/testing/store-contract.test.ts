@@ -757,6 +757,99 @@ const bugs: Bug[] = [
     },
     'of many callers that put on an expired key, one succeeds',
   ],
+  [
+    'clients are the same in any case',
+    (store) => {
+      const lower = (grant: StoredGrant) => grant.client.toLowerCase()
+      return {
+        async revokeAll(subject, { client } = {}) {
+          if (client === undefined) return store.revokeAll(subject)
+          const { grants } = await store.list(subject, { limit: 1000 })
+          const asked = grants.filter((grant) => lower(grant) === client.toLowerCase())
+          const revoked = await Promise.all(asked.map(({ key }) => store.revoke(key)))
+          return revoked.filter(Boolean).length
+        },
+      }
+    },
+    'strings are the same only if they are alike in case, accents, spaces and to the end',
+  ],
+  [
+    'short-lived keys are compared without the spaces at their end',
+    (store) => ({
+      put: (key, value, ttl) => store.put(key.trimEnd(), value, ttl),
+      get: (key) => store.get(key.trimEnd()),
+      take: (key) => store.take(key.trimEnd()),
+    }),
+    'strings are the same only if they are alike in case, accents, spaces and to the end',
+  ],
+  [
+    'of a short-lived key only the beginning counts',
+    (store) => ({
+      put: (key, value, ttl) => store.put(key.slice(0, 768), value, ttl),
+      get: (key) => store.get(key.slice(0, 768)),
+      take: (key) => store.take(key.slice(0, 768)),
+    }),
+    'strings are the same only if they are alike in case, accents, spaces and to the end',
+  ],
+  [
+    'values are the same in any case',
+    (store) => ({
+      put: async (key, value, ttl) =>
+        (await store.put(key, value, ttl)) || (await store.get(key))?.toLowerCase() === value.toLowerCase(),
+    }),
+    'strings are the same only if they are alike in case, accents, spaces and to the end',
+  ],
+  [
+    'a link has 16 bits',
+    (store) => ({
+      advance: (key, from, move) => store.advance(key, from, { ...move, to: Math.min(move.to, 65_535) }),
+    }),
+    'remembers when the last four links were superseded, newest first',
+  ],
+  [
+    'a listed grant says less than one that is found',
+    (store) => ({
+      async list(subject, page) {
+        const { grants, next } = await store.list(subject, page)
+        return { grants: grants.map((grant) => ({ ...grant, idle: grant.age, superseded: [] })), next }
+      },
+    }),
+    'a listed grant says the same as one that is found',
+  ],
+  [
+    'a page of more than 100 loses the rest',
+    (store) => ({
+      async list(subject, { limit = 100, ...page } = {}) {
+        const { grants, next } = await store.list(subject, { ...page, limit: Math.min(limit, 100) })
+        return { grants, next: grants.length < limit ? undefined : next }
+      },
+    }),
+    '100 grants at most by default',
+  ],
+  [
+    'the index expires with the last grant that came',
+    (store) => {
+      const expiry = new Map<string, number>()
+      const isThere = (subject: string) => Number(expiry.get(subject)) > performance.now()
+      return {
+        async insert(grant) {
+          expiry.set(grant.subject, performance.now() + grant.endsIn * 1000)
+          await store.insert(grant)
+        },
+        list: async (subject, page) =>
+          isThere(subject) ? store.list(subject, page) : { grants: [], next: undefined },
+        revokeAll: async (subject, filter) => (isThere(subject) ? store.revokeAll(subject, filter) : 0),
+      }
+    },
+    'one that outlives others of its subject stays in the index',
+  ],
+  [
+    'milliseconds have 32 bits',
+    (store) => ({
+      insert: (grant) => store.insert({ ...grant, endsIn: ((grant.endsIn * 1000) | 0) / 1000 }),
+    }),
+    'what may live for 90 days, or for 100 years, is not gone at once',
+  ],
 ]
 
 describe('the suite catches a store whose', () => {

@@ -70,7 +70,6 @@ export function connectRedis({
     if (following && isFromReplica(error)) void lookForPrimary()
     throw error
   }
-  }
 
   async function end(): Promise<void> {
     client.off('ready', checkEviction)

@@ -77,6 +77,35 @@ export function storeContract(options: StoreContractOptions): void {
       }
     })
 
+    rule(
+      'strings are the same only if they are alike in case, accents, spaces and to the end',
+      async (store) => {
+        const id = randomId().slice(1)
+        const grants = [
+          aGrant({ key: `a0a0.k${id}`, subject: `a0a0.s${id}`, data: 'small' }),
+          aGrant({ key: `a0a0.K${id}`, subject: `a0a0.S${id}`, data: 'capital' }),
+        ]
+        for (const grant of grants) await store.insert(grant)
+        for (const { key, subject, data } of grants) {
+          assert.equal((await find(store, key)).data, data)
+          assert.deepEqual(await keysOf(store, subject), [key])
+        }
+
+        const subject = aSubject()
+        for (const client of ALMOST_ALIKE) await inserted(store, { subject, client })
+        for (const client of ALMOST_ALIKE)
+          assert.equal(await store.revokeAll(subject, { client }), 1, client.slice(0, 9))
+
+        const names = ALMOST_ALIKE.map((text) => id + text)
+        for (const name of names) assert.equal(await store.put(name, name, 60), true, name.slice(0, 30))
+        for (const name of names) assert.equal(await store.get(name), name)
+        for (const value of ALMOST_ALIKE) {
+          const same = await store.put(id, value, 60)
+          assert.equal(same, value === ALMOST_ALIKE[0], value.slice(0, 9))
+        }
+      },
+    )
+
     rule('a key that is already there stays as it is', async (store) => {
       const grant = aGrant({ data: 'first' })
       await store.insert(grant)
@@ -209,8 +238,10 @@ export function storeContract(options: StoreContractOptions): void {
       }
 
       const hasty = await inserted(store)
-      await store.advance(hasty.key, 0, aMove(9))
-      assert.equal((await find(store, hasty.key)).superseded.length, 4)
+      await store.advance(hasty.key, 0, aMove(70_000))
+      const { link, superseded: ages } = await find(store, hasty.key)
+      assert.equal(link, 70_000)
+      assert.equal(ages.length, 4)
     })
 
     rule(
@@ -328,6 +359,25 @@ export function storeContract(options: StoreContractOptions): void {
       }
     })
 
+    rule('a listed grant says the same as one that is found', async (store) => {
+      const { key, subject } = await inserted(store)
+      await tick()
+      await store.advance(key, 0, aMove(1))
+      await tick()
+      await store.advance(key, 1, aMove(2))
+      await tick()
+      const asked = performance.now()
+      const found = await find(store, key)
+      const [listed] = await listAll(store, subject)
+      assert.ok(listed, 'the grant is listed')
+      const passed = performance.now() - asked
+      assert.deepEqual(written(listed), written(found))
+      assert.equal(listed.superseded.length, 2)
+      const ages = ({ age, idle, superseded }: StoredGrant) => [age, idle, ...superseded]
+      for (const [i, age] of ages(found).entries())
+        assertBetween(Number(ages(listed)[i]), 1000 * age, 1000 * age + passed)
+    })
+
     rule('100 grants at most by default', async (store) => {
       const subject = aSubject()
       await Promise.all(
@@ -337,6 +387,7 @@ export function storeContract(options: StoreContractOptions): void {
       assert.ok(grants.length <= 100)
       assert.notEqual(next, undefined)
       assert.equal((await keysOf(store, subject)).length, 110)
+      assert.equal((await keysOf(store, subject, 1000)).length, 110, 'by a greater limit')
     })
   })
 
@@ -462,6 +513,35 @@ export function storeContract(options: StoreContractOptions): void {
       assert.deepEqual(await keysOf(store, subject), [kept.key])
       assert.equal(await store.revoke(key), false)
       assert.equal(await store.revokeAll(subject), 1)
+    })
+
+    rule('one that outlives others of its subject stays in the index', async (store) => {
+      const kept = await inserted(store)
+      const { subject } = kept
+      const gone = await inserted(store, { subject, expiresIn: brief, endsIn: brief })
+      await store.advance(gone.key, 0, aMove(1, { expiresIn: brief }))
+      await outlive()
+      assert.deepEqual(await keysOf(store, subject), [kept.key])
+      assert.equal(await store.revokeAll(subject), 1)
+      assert.equal(await store.find(kept.key), undefined)
+    })
+
+    rule('what may live for 90 days, or for 100 years, is not gone at once', async (store) => {
+      const [days, years] = [90 * 86_400, 100 * 365 * 86_400]
+      const grants = [
+        await inserted(store, { expiresIn: days, endsIn: days }),
+        await inserted(store, { expiresIn: days, endsIn: years }),
+        await inserted(store, { expiresIn: years, endsIn: years }),
+      ]
+      const name = randomId()
+      assert.equal(await store.put(name, 'value', days), true)
+      await tick()
+      for (const { key } of grants) {
+        assert.equal(await store.advance(key, 0, aMove(1, { expiresIn: years })), true)
+        await tick()
+        await find(store, key)
+      }
+      assert.equal(await store.get(name), 'value')
     })
 
     rule('after a move it lives for the `expiresIn` of the move at least', async (store) => {
@@ -659,6 +739,9 @@ const ODD_TEXTS = [
   '{"json":["\\u0000",1.0,null,9007199254740993]}',
   'long '.repeat(4000),
 ]
+
+/** What a database may take for the same by its collation, or by how much of a string it indexes. */
+const ALMOST_ALIKE = ['e', 'E', 'e ', 'é', 'e\u0301', `${'e'.repeat(5000)}1`, `${'e'.repeat(5000)}2`]
 
 /** 16 characters of base64url, as a hash is cut in the names of grants and subjects. */
 function randomId(): string {

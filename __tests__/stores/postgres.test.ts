@@ -343,6 +343,26 @@ describe('the connection', () => {
     await forgetful.end()
   })
 
+  test.each([
+    ['open', 'SELECT 1'],
+    ['failed', 'SELECT 1 / 0'],
+  ])(
+    'that was given back in a transaction (%s) is not used: what is answered there would be undone',
+    async (_, sql) => {
+      const careless = new Pool({ connectionString: server.url, max: 1 })
+      const store = aStore({ pool: careless })
+      const client = await careless.connect()
+      await client.query('BEGIN')
+      await client.query(sql).catch(() => {})
+      client.release()
+      const key = randomId()
+      await expect(store.put(key, 'value', 60)).rejects.toThrow('in the middle of a transaction')
+      expect(await store.put(key, 'value', 60)).toBe(true)
+      await careless.end()
+      expect(await aStore().get(key)).toBe('value')
+    },
+  )
+
   test('tables that are missing are an error, and nothing else', async () => {
     await expect(aStore({ pool, prefix: 'none_' }).get('none')).rejects.toMatchObject({ code: '42P01' })
   })

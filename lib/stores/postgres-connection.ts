@@ -38,10 +38,10 @@ const TRY_AGAIN = ['40001', '40P01']
 
 /**
  * What is wrong with the connection and not with the call: connection_exception, a server that goes down,
- * read_only_sql_transaction (another connection may lead to the new primary), and invalid_sql_statement_name (what was
- * prepared on it is gone).
+ * read_only_sql_transaction (another connection may lead to the new primary), in_failed_sql_transaction, and
+ * invalid_sql_statement_name (what was prepared on it is gone).
  */
-const OF_NO_USE = /^(08|57P|25006|26000)/
+const OF_NO_USE = /^(08|57P|25006|25P02|26000)/
 
 export function connectPostgres({
   pool: given,
@@ -81,6 +81,8 @@ export function connectPostgres({
       client.on('error', ignore) // the query rejects as well
       let usable = true
       try {
+        if (isInTransaction(client))
+          throw new Error('A connection was given back in the middle of a transaction.')
         while (true) {
           try {
             return await withDeadline(secondsLeft(), 'PostgreSQL', client.query<Row>(query))
@@ -126,6 +128,11 @@ function open(url: string | undefined, options: PoolConfig | undefined, timeoutS
 }
 
 function ignore(): void {}
+
+/** By somebody else who uses the pool. What is done there counts only if they commit it. Old versions of `pg` cannot tell. */
+function isInTransaction(client: PoolClient): boolean {
+  return ['T', 'E'].includes(client.getTransactionStatus?.() ?? 'I')
+}
 
 /** The code of an error that PostgreSQL told, which is the only kind that has a severity. */
 function sqlState(error: unknown): string {

@@ -120,6 +120,20 @@ test('the replica is gone: nothing that must wait is written, and the code is st
   await replicated()
 })
 
+test('the same where the replica was still there at the last write', async () => {
+  const store = storeThatWaits({ count: 1, timeoutSeconds: 0.5 })
+  const [first, second] = [await inserted(store), await inserted(store)]
+  expect(await store.advance(first.key, 0, aMove(1))).toBe(true)
+  await replica.kill()
+  await until('gone', async () => (await ask(primary).info('replication')).includes('connected_slaves:0'))
+
+  await expect(store.advance(second.key, 0, aMove(1))).rejects.toThrow('0 of 1 replicas')
+  expect(await store.find(second.key)).toMatchObject({ link: 0 })
+  await replica.restart()
+  await replicated()
+  expect(await store.advance(second.key, 0, aMove(1))).toBe(true)
+})
+
 test('an error carries no arguments: they are not for logs', async () => {
   const store = storeThatWaits()
   const { key } = await inserted(store)

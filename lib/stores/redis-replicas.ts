@@ -140,14 +140,8 @@ function openLane(
 
   redis.on('error', () => {}) // the writes that fail for it reject
   redis.once('end', retire)
-  const ready = begin()
+  const ready = withDeadline(READY_WITHIN / 1000, 'Redis', redis.connect())
   ready.catch(retire)
-
-  /** Where replicas are missing nothing is written, so that no code is spent for an answer of 503. */
-  async function begin(): Promise<void> {
-    await withDeadline(READY_WITHIN / 1000, 'Redis', redis.connect())
-    refuseTooFew(await redis.wait(count, timeout))
-  }
 
   function refuseTooFew(confirmed: number | string): void {
     if (Number(confirmed) >= count) return
@@ -165,6 +159,8 @@ function openLane(
   async function work(): Promise<void> {
     try {
       await ready
+      // Where replicas are missing nothing is written, so that no code is spent for an answer of 503.
+      refuseTooFew(await redis.wait(count, timeout))
       while (queue.length > 0) await commit(queue.splice(0).filter(isInTime))
     } catch (error) {
       retire()

@@ -160,6 +160,21 @@ test('a user who has 100 grants in use can begin one more: the oldest goes', asy
   expect(await store.revokeAll(subject)).toBe(100)
 })
 
+test('what is redeemed just when it would have to make room stays: it is in use by then', async () => {
+  const store = aStore()
+  for (let round = 0; round < 40; round++) {
+    const subject = aSubject()
+    await Promise.all(Array.from({ length: 100 }, () => inserted(store, { subject })))
+    const oldest = (await store.list(subject, { limit: 10 })).grants
+    const [redeemed] = await Promise.all([
+      Promise.all(oldest.map(({ key }) => store.advance(key, 0, aMove(1)))),
+      Promise.all(oldest.map(() => inserted(store, { subject }))),
+    ])
+    const found = await Promise.all(oldest.map(({ key }) => store.find(key)))
+    expect(found.map(Boolean)).toEqual(redeemed)
+  }
+})
+
 describe('what has expired', () => {
   test('is removed by inserts, a few rows by each', async () => {
     const store = aStore({ pool, prefix: 'sweep_' })

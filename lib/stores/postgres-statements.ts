@@ -92,17 +92,23 @@ export function statementsFor(tables: PostgresTables) {
     ))`
 
   return {
-    /** $1 key, $2 subject, $3 client, $4 data, $5 link, $6 expiresIn, $7 endsIn */
+    /**
+     * $1 key, $2 subject, $3 client, $4 data, $5 link, $6 expiresIn, $7 endsIn. What has moved since the crowd was looked
+     * at stays: the lock looks at `link` again.
+     */
     insert: statement(
       'insert',
       `WITH swept AS (${sweep(grants)}),
+      crowd AS MATERIALIZED (
+        SELECT key, link FROM ${grants}
+        WHERE subject = $2 AND client = $3 AND expires_at > now() AND key <> $1
+        ORDER BY link > 0 DESC, serial DESC OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
+      ),
       crowded_out AS (
         DELETE FROM ${grants} WHERE key = ANY(ARRAY(
-          SELECT key FROM ${grants} WHERE key = ANY(ARRAY(
-            SELECT key FROM ${grants}
-            WHERE subject = $2 AND client = $3 AND expires_at > now() AND key <> $1
-            ORDER BY link > 0 DESC, serial DESC OFFSET ${MAX_GRANTS_PER_CLIENT - 1}
-          )) FOR UPDATE SKIP LOCKED
+          SELECT key FROM ${grants} AS one WHERE key = ANY(ARRAY(SELECT key FROM crowd))
+          AND link = (SELECT link FROM crowd WHERE crowd.key = one.key)
+          FOR UPDATE SKIP LOCKED
         ))
       )
       INSERT INTO ${grants} (key, subject, client, data, link, inserted_at, moved_at, expires_at, ends_at)

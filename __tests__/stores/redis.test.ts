@@ -222,6 +222,25 @@ test('of grants that are begun at once where the client has as many as it may, t
   }
 }, 30_000)
 
+test('what is redeemed just when it would have to make room stays: it is in use by then', async () => {
+  const [store, other] = [aStore(), aStore()]
+  for (let round = 0; round < 20; round++) {
+    const { subject } = aGrant()
+    const begun: GrantRecord[] = []
+    for (let i = 0; i < 100; i++) begun.push(await inserted(store, { subject }))
+    const oldest = begun.slice(0, 10)
+    const redeemed = await Promise.all([
+      ...oldest.map(async ({ key }, i) => {
+        for (let turns = 0; turns < i; turns++) await other.get('none')
+        return other.advance(key, 0, aMove(1))
+      }),
+      ...oldest.map(() => inserted(store, { subject })),
+    ])
+    const found = await Promise.all(oldest.map(({ key }) => store.find(key)))
+    expect(found.map(Boolean)).toEqual(redeemed.slice(0, 10))
+  }
+})
+
 test('an index in whose place there is something else keeps no grant alive', async () => {
   const store = aStore()
   const { key, subject } = await inserted(store)

@@ -142,6 +142,12 @@ redis.pcall('ZREM', KEYS[2], ARGV[1])
 return removed
 `
 
+/** KEYS: grant, index. The same for one that is to make room: what has moved since it was looked at stays. */
+const CROWD_OUT = `
+local packed = redis.call('GET', KEYS[1])
+if packed and unpack(packed)[LINK] ~= tonumber(ARGV[2]) then return 0 end
+${REVOKE}`
+
 /**
  * KEYS: a key that nobody uses. Whoever has this write has all that was written before. Deleting once more what is gone
  * writes nothing, and cannot be waited for.
@@ -181,6 +187,7 @@ export const SCRIPTS = {
   find: script(READ + RECORD + FIND, 1),
   advance: script(RECORD + ADVANCE, 1),
   revoke: script(REVOKE, 2),
+  crowdOut: script(RECORD + CROWD_OUT, 2),
   touch: script(TOUCH, 1),
   page: script(READ + PAGE, 1),
   forget: script(FORGET, 1),

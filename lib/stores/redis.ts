@@ -136,9 +136,9 @@ export function redisStore({ prefix = 'oauth:', ...options }: RedisStoreOptions 
       ({ grant }) => grant.client === client && grant.key !== key,
     )
     const tooMany = others.sort(byUse).slice(0, Math.max(0, others.length + 1 - MAX_GRANTS_PER_CLIENT))
-    const drop = (key: GrantKey) =>
-      redis.run('revoke', grantName(key), indexName(subject), memberOf(key, client))
-    await Promise.all(tooMany.map(({ grant }) => drop(grant.key)))
+    const drop = ({ key, link }: StoredGrant) =>
+      redis.run('crowdOut', grantName(key), indexName(subject), memberOf(key, client), link)
+    await Promise.all(tooMany.map(({ grant }) => drop(grant)))
   }
 
   return {

@@ -40,8 +40,8 @@ export function knexStore(knex: Knex): TokenStore {
     const before = knex(GRANTS).where({ id }).select('serial') // so of many that come at once, the last stays
     const older = live().where({ subject, client }).where('serial', '<', before)
     const inOrder = older.orderByRaw('link > 0 DESC, serial DESC')
-    const tooMany = await inOrder.offset(MAX_GRANTS_PER_CLIENT - 1).pluck('id')
-    if (tooMany.length > 0) await knex(GRANTS).whereIn('id', tooMany).delete()
+    const tooMany = await inOrder.offset(MAX_GRANTS_PER_CLIENT - 1).select('id', 'link')
+    for (const one of tooMany) await knex(GRANTS).where(one).delete() // what has moved since is in use: it stays
   }
 
   async function get(key: string): Promise<string | undefined> {

@@ -113,6 +113,15 @@ export function fixture({
   app.use('/oauth', oauth)
   app.use(oauth.wellKnown)
 
+  /** A step that a test builds on. What is behind a 503, the events alone tell. */
+  function failed(what: string, status: number, answer: string): Error {
+    const trouble = events.findLast(
+      (event) => event.type === 'store.trouble' || event.type === 'host.trouble',
+    )
+    const after = trouble ? `, after ${trouble.type} in ${trouble.operation}` : ''
+    return new Error(`${what}: ${status} ${answer}${after}`, { cause: trouble?.cause })
+  }
+
   const self: Fixture = {
     app,
     oauth,
@@ -146,7 +155,7 @@ export function fixture({
     async code(parameters) {
       const { headers, status, text } = await self.authorize(parameters)
       const code = headers.location && new URL(headers.location).searchParams.get('code')
-      if (!code) throw new Error(`no code: ${status} ${headers.location ?? text}`)
+      if (!code) throw failed('no code', status, headers.location ?? text)
       return code
     },
     exchange: (code, parameters = {}) =>
@@ -176,7 +185,7 @@ export function fixture({
               ...(clientId !== undefined && { client_id: clientId }),
               ...(clientId === 'post' && { client_secret: 'post-secret' }),
             })
-      if (exchanged.status !== 200) throw new Error(`no tokens: ${exchanged.status} ${exchanged.text}`)
+      if (exchanged.status !== 200) throw failed('no tokens', exchanged.status, exchanged.text)
       return exchanged.body as Tokens
     },
   }

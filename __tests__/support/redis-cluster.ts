@@ -62,6 +62,7 @@ export async function startCluster(): Promise<RedisCluster> {
     ),
   )
 
+  const slotOf = (key: string) => ask(first).cluster('KEYSLOT', key)
   const serverAt = (port: number) => servers.find((server) => server.port === port) as RedisServer
   async function ownerOf(slot: number) {
     for (const server of servers) {
@@ -93,14 +94,20 @@ export async function startCluster(): Promise<RedisCluster> {
     return views.every(Boolean)
   }
 
+  /** A replica that is just back says that it has all, and may be sent what is new a second later: so one write is made. */
   async function replicated(primary: RedisServer): Promise<void> {
-    type Role = [role: string, offset: number, replicas: [host: string, port: string, offset: string][]]
-    const role = () => ask(primary).call('ROLE') as Promise<Role>
-    const [, written] = await role()
+    const key = await keyAt(primary)
     await until('replicated', async () => {
-      const [, , replicas] = await role()
-      return replicas.length === 1 && replicas.every(([, , has]) => Number(has) >= written)
+      await ask(primary).set(key, '')
+      return (await ask(primary).wait(1, 1000)) === 1
     })
+  }
+
+  async function keyAt(primary: RedisServer): Promise<string> {
+    for (let number = 0; ; number++) {
+      const owner = await ownerOf(await slotOf(`${number}`))
+      if (owner.primary === primary) return `${number}`
+    }
   }
 
   async function migrate(keys: string[], { from, to }: Move): Promise<void> {
@@ -110,7 +117,7 @@ export async function startCluster(): Promise<RedisCluster> {
   const cluster: RedisCluster = {
     nodes: servers.map(({ port }) => ({ host: '127.0.0.1', port })),
     ownerOf,
-    slotOf: (key) => ask(first).cluster('KEYSLOT', key),
+    slotOf,
     ask,
     async errors() {
       const stats = await Promise.all(servers.map((server) => ask(server).info('errorstats')))

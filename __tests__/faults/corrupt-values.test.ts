@@ -32,10 +32,11 @@ afterAll(async () => {
   await redis.stop()
 })
 
-async function nameOfGrant(): Promise<string> {
+/** The one grant, or the index. By their names alone they cannot be told apart: an id may begin with any letter. */
+async function nameOf(type: 'string' | 'zset'): Promise<string> {
   const names = await admin.keys('oauth:{*')
-  for (const name of names) if ((await admin.type(name)) === 'string') return name
-  throw new Error('no grant')
+  for (const name of names) if ((await admin.type(name)) === type) return name
+  throw new Error(`no ${type}`)
 }
 
 /** Changes the one grant by a line of Lua: `record` is what the store keeps, and its last field what the grant says. */
@@ -46,7 +47,7 @@ async function corrupt(line: string): Promise<void> {
      ${line}
      redis.call('SET', KEYS[1], packed or cmsgpack.pack(record))`,
     1,
-    await nameOfGrant(),
+    await nameOf('string'),
   )
 }
 
@@ -96,7 +97,7 @@ describe('a refresh', () => {
     'is answered with 503 for a record that %s',
     async (_title, line) => {
       const { refresh_token } = await server.tokens()
-      const name = await nameOfGrant()
+      const name = await nameOf('string')
       const sound = (await admin.getBuffer(name)) as Buffer
       await corrupt(line)
       const corrupted = await admin.getBuffer(name)
@@ -138,7 +139,7 @@ describe('a record that cannot be read', () => {
 
   it('of another type is left as it is', async () => {
     const { refresh_token } = await server.tokens()
-    const name = await nameOfGrant()
+    const name = await nameOf('string')
     await admin.del(name)
     await admin.hset(name, 'a', 'hash')
 
@@ -167,7 +168,7 @@ describe('a record that cannot be read', () => {
 
 test('an index of another type is 503 for a new grant, and no half of it is written', async () => {
   await server.code()
-  const [index] = (await admin.keys('oauth:{*}s*')) as [string]
+  const index = await nameOf('zset')
   await admin.flushall()
   await admin.set(index, 'no index')
 

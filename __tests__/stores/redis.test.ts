@@ -96,7 +96,7 @@ describe('keys and values', () => {
     await store.put('key', 'value', 10)
     const ttl = async (pattern: string) => redis.ttl((await redis.keys(pattern))[0] ?? '')
     expect(await ttl(`ttl:{*}${grant.key.slice(5)}`)).toBeCloseTo(100, -1)
-    expect(await ttl('ttl:{*}s*')).toBeCloseTo(1000, -1)
+    expect(await ttl(`ttl:{*}s${grant.subject.slice(5)}`)).toBeCloseTo(1000, -1)
     expect(await ttl('ttl:k:*')).toBeCloseTo(10, -1)
     await store.advance(grant.key, 0, aMove(1, { expiresIn: 5000 }))
     expect(await ttl(`ttl:{*}${grant.key.slice(5)}`)).toBeCloseTo(1000, -1)
@@ -104,8 +104,8 @@ describe('keys and values', () => {
 
   test('the index is pruned on insert, and list drops what is gone', async () => {
     const store = aStore({ prefix: 'prune:' })
-    const index = async () => redis.zcard((await redis.keys('prune:{*}s*'))[0] ?? '')
     const { subject } = aGrant()
+    const index = () => redis.zcard(`prune:{${PARTITION}}s${subject.slice(5)}`)
     await store.insert(aGrant({ subject, endsIn: 1.1 }))
     await store.insert(aGrant({ subject, expiresIn: 0.1 }))
     await store.insert(aGrant({ subject }))

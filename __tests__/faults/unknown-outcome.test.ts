@@ -1,6 +1,6 @@
 // The answer of a commit never came, or came late: nobody knows what was done. The client gets 503, and what it gets when
 // it asks again is right.
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as anotherTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Response } from 'supertest'
 import { redisStore, type TokenStore } from '../../lib'
 import { expectRefusal, expectUnavailable, type Fixture, fixture } from '../support/fixture'
@@ -131,16 +131,21 @@ describe('a commit of unknown outcome', () => {
   })
 })
 
+// A process that has 250 requests at once does all of this as well.
 describe('a process that is busy itself', () => {
-  // 250 requests at once on a cold process do this as well.
-  it.each([0.8, 1.2])('takes the answer that Redis gave meanwhile, after %d s', async (seconds) => {
+  it.each([
+    ['takes the answer that Redis gave meanwhile', 0.8, () => setImmediate(() => block(800))],
+    ['takes the answer that Redis gave meanwhile', 1.2, () => setImmediate(() => block(1200))],
+    ['waits for the answer to what it could not send meanwhile', 0.8, () => block(800)],
+    ['waits for the answer to what it could not send meanwhile', 1.2, () => block(1200)],
+  ])('%s, after %d s', async (_title, _seconds, keepBusy) => {
     const real = redisStore({ url: redis.url })
     let busy = false
     const store: TokenStore = {
       ...real,
       find(key) {
         const found = real.find(key)
-        if (busy) setImmediate(() => block(seconds * 1000))
+        if (busy) keepBusy()
         busy = false
         return found
       },
@@ -150,6 +155,18 @@ describe('a process that is busy itself', () => {
     busy = true
     expect((await server.refresh(refresh_token)).status).toBe(200)
     expect(server.eventsOf('store.trouble')).toEqual([])
+  })
+
+  it('connects all the same', async () => {
+    const store = redisStore({ url: redis.url })
+    const value = store.get('key').catch((error: Error) => error.message)
+    for (let turn = 0; turn < 4; turn++) {
+      block(300)
+      await anotherTurn()
+    }
+    const answer = await value
+    await store.close()
+    expect(answer).toBeUndefined()
   })
 })
 

@@ -2,6 +2,7 @@
 // queue to be done long after the caller has given up.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
+import { afterSilence } from '../deadline'
 import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
 
@@ -38,6 +39,9 @@ const READY_WITHIN = 500
 
 /** Milliseconds after which a server that owes an answer is taken for dead. */
 const SILENT_AFTER = 1000
+
+/** In that time it is looked so often whether something has come. */
+const LOOKS = 10
 
 /** Milliseconds after which a client that gave up tries again. */
 const RECONNECT_AFTER = 100
@@ -79,14 +83,14 @@ export function openSession(
 
   function untilReady(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onReady = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(() => {
+      const connected = afterSilence(READY_WITHIN, () => {
         client.off('ready', onReady)
         reject(new Error('Redis is not connected.', { cause: trouble }))
-      }, READY_WITHIN)
+      })
+      const onReady = () => {
+        connected()
+        resolve()
+      }
       client.once('ready', onReady)
       if (client.status === 'wait') client.connect().catch(() => {})
     })
@@ -182,34 +186,35 @@ interface Silence {
 const NOT_WATCHED: Silence = { asked() {}, answered() {} }
 
 /**
- * A server that owes answers and has gone silent is given up, so that what waits for it does not pile up. After one more
- * look at what has come (ioredis's own `socketTimeout` takes none): a process that was busy itself must not blame the
- * server. There is one timer for all commands: one for each would cost more than the rest of this file.
+ * A server that owes answers and has gone silent is given up, so that what waits for it does not pile up. It is counted
+ * how often nothing had come when we looked, and not how long (as ioredis's own `socketTimeout` does): a process that was
+ * busy itself must not blame the server. There is one timer for all commands: one for each would cost more than the rest
+ * of this file.
  */
 function watchForSilence(giveUp: () => void): Silence {
   let owed = 0
-  let heard = 0
+  let inVain = 0
   let timer: NodeJS.Timeout | undefined
 
-  const lookIn = (milliseconds: number) => {
-    timer = setTimeout(() => setImmediate(look), milliseconds).unref()
+  const lookSoon = () => {
+    timer = setTimeout(() => setImmediate(look), SILENT_AFTER / LOOKS).unref()
   }
   function look(): void {
     timer = undefined
     if (owed === 0) return
-    const silent = performance.now() - heard
-    if (silent < SILENT_AFTER) return lookIn(SILENT_AFTER - silent)
-    giveUp()
+    inVain++
+    if (inVain < LOOKS) lookSoon()
+    else giveUp()
   }
 
   return {
     asked() {
-      if (owed++ === 0) heard = performance.now()
-      if (timer === undefined) lookIn(SILENT_AFTER)
+      if (owed++ === 0) inVain = 0
+      if (timer === undefined) lookSoon()
     },
     answered() {
       owed--
-      heard = performance.now()
+      inVain = 0
     },
   }
 }

@@ -69,27 +69,30 @@ const UNREADABLE_RECORDS: [title: string, line: string][] = [
 /** Replaces a part of what the grant says, by a pattern of Lua. */
 const says = (part: string, instead: string) => `record[9] = string.gsub(record[9], '${part}', '${instead}')`
 
+/** In its list there are format, flags, subject, scope, time of login, then lifetime, redirect URI and challenge of the code. */
 const UNREADABLE_GRANTS: [title: string, line: string][] = [
   ['says nothing', "record[9] = ''"],
   ['says it in half', 'record[9] = string.sub(record[9], 1, 40)'],
-  ['is no JSON', says('{', '(')],
+  ['is no JSON', says('%[', '(')],
   ['is null', "record[9] = 'null'"],
-  ['is a list', "record[9] = '[]'"],
-  ['is of another version', says('"v":1', '"v":2')],
-  ['lost its user', says('"s":"alice",', '')],
-  ['has an empty user', says('"s":"alice"', '"s":""')],
-  ['has its user in a prototype', says('"s":"alice"', '"__proto__":{"s":"alice"}')],
-  ['has a scope that is a list', says('"p":"[^"]*"', '"p":["openid"]')],
-  ['has a time that is a string', says('"t":(%d+)', '"t":"%1"')],
-  ['has a session that is a number', says('"s":', '"sid":1,"s":')],
-  ['has methods that are no list', says('"s":', '"amr":"pwd","s":')],
-  ['does not say whether there are refresh tokens', says('"r":1,', '')],
-  ['has a code that is a string', says('"c":{[^}]*}', '"c":"code"')],
-  ['lost the lifetime of its code', says('"e":60,', '')],
-  ['lost its redirect URI', says('"u":"[^"]*",', '')],
-  ['does not say whether the redirect URI is needed', says('"m":1,', '')],
-  ['lost its code challenge', says('"h":"[^"]*",', '')],
-  ['has a nonce that is a number', says('"n":"[^"]*"', '"n":1')],
+  ['is an object', "record[9] = '{}'"],
+  ['is an empty list', "record[9] = '[]'"],
+  ['is of another version', says('^%[1,', '[2,')],
+  ['lost its user', says('"alice",', '')],
+  ['has an empty user', says('"alice"', '""')],
+  ['has a user that is an object', says('"alice"', '{"toString":"alice"}')],
+  ['has a scope that is a list', says('("openid[^"]*")', '[%1]')],
+  ['has a time that is a string', says(',(%d%d%d%d%d%d%d+),', ',"%1",')],
+  ['has a session that is a number', says('%]$', ',{"sid":1}]')],
+  ['has methods that are no list', says('%]$', ',{"amr":"pwd"}]')],
+  ['has another flag', says('^%[1,3,', '[1,4,')],
+  ['does not say whether there are refresh tokens', says('^%[1,3,', '[1,null,')],
+  ['has a lifetime of the code that is a string', says(',60,', ',"60",')],
+  ['lost the lifetime of its code', says(',60,', ',null,')],
+  ['lost its redirect URI', says(',60,"[^"]*"', ',60,null')],
+  ['was cut before its code challenge', says('(,60,"[^"]*").*', '%1]')],
+  ['has half a code challenge', says('(,60,"[^"]*","[^"][^"][^"][^"])[^"]*"', '%1"')],
+  ['has a nonce that is a number', says(',"[^"]*"%]$', ',1]')],
 ]
 
 describe('a refresh', () => {
@@ -113,7 +116,7 @@ describe('a refresh', () => {
 })
 
 describe('an exchange of a code', () => {
-  it.each([...UNREADABLE_GRANTS, ['lost all of its code', says(',"c":{[^}]*}', '')] as const])(
+  it.each([...UNREADABLE_GRANTS, ['lost all of its code', says(',60,.*', ',null,null,null]')] as const])(
     'is answered with 503 for a record that %s',
     async (_title, line) => {
       const code = await server.code()

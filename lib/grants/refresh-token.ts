@@ -15,7 +15,8 @@ export const refreshToken: GrantType<ChainContext> = {
   parameters: ['refresh_token', 'scope', 'resource'],
 
   async handle({ client, parameters }: TokenRequest, context: ChainContext): Promise<Issuance> {
-    const link = context.links.decode('refresh_token', parameters.require('refresh_token'))
+    const presented = parameters.require('refresh_token')
+    const link = context.links.decode('refresh_token', presented)
     if (!link || link.number === 0) throw refused('forged_refresh_token', isPublic(client))
 
     const key = grantKey(link.grantId)
@@ -63,7 +64,10 @@ export const refreshToken: GrantType<ChainContext> = {
       scope,
       audience,
       nonce: undefined,
-      refreshToken: context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
+      refreshToken:
+        to === link.number && link.isCurrent
+          ? presented
+          : context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
       endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,
       events,
       commit: () =>

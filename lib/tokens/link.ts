@@ -13,6 +13,12 @@ export interface Link {
   readonly number: number
 }
 
+/** One that somebody brought. */
+export interface PresentedLink extends Link {
+  /** Whether its token is the one that `encode` makes of it: not, where another secret signs by now. */
+  readonly isCurrent: boolean
+}
+
 /** What only the holder of a code or refresh token knows; the store and access tokens see its hash. */
 export interface GrantId {
   /** Four hexadecimal characters. */
@@ -33,7 +39,7 @@ export interface Links {
   /** The token that names this link. `boundTo`: the thumbprint of the key it is bound to, if any. */
   encode(kind: LinkKind, link: Link, boundTo?: string): string
   /** The link that a token names; `undefined` for whatever this server did not make. */
-  decode(kind: LinkKind, token: string, boundTo?: string): Link | undefined
+  decode(kind: LinkKind, token: string, boundTo?: string): PresentedLink | undefined
 }
 
 /** @param secrets The first signs, all verify. */
@@ -59,10 +65,12 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       const token = Buffer.from(text, 'base64url')
       if (token[0] !== VERSION) return undefined
       const presented = token.subarray(HEAD)
-      if (!keys[kind].some((key) => timingSafeEqual(mac(key, token, boundTo), presented))) return undefined
+      const by = keys[kind].findIndex((key) => timingSafeEqual(mac(key, token, boundTo), presented))
+      if (by < 0) return undefined
       return {
         grantId: { partition: token.toString('hex', 1, 3), bytes: token.subarray(3, 19) },
         number: token.readUInt32BE(19),
+        isCurrent: by === 0,
       }
     },
   }

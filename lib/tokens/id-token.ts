@@ -49,8 +49,8 @@ export function idTokenClaims(token: {
 function leftHalfHash(text: string, alg: SigningAlgorithm): string {
   const hash = createHash(`sha${alg.slice(2)}`)
     .update(text)
-    .digest()
-  return hash.toString('base64url', 0, hash.length / 2)
+    .digest('hex')
+  return Buffer.from(hash.slice(0, hash.length / 2), 'hex').toString('base64url')
 }
 
 /** What an `id_token_hint` says: whom this server once told which client about, in which session of the host's. */

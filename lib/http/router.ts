@@ -28,19 +28,25 @@ export function mountEndpoints(
   const byPath = new Map(endpoints.map((endpoint) => [endpoint.path, serveEndpoint(endpoint, services)]))
 
   return (req, res, next = (error) => respond(res, { status: error ? 500 : 404 })) => {
-    // RFC 9112 §3.2.2: a target may be a whole URL.
-    const path = (req.url ?? '/').replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] as string
+    const path = pathOf(req)
     const { baseUrl } = req as { baseUrl?: string }
     if (baseUrl !== undefined && baseUrl.toLowerCase() !== mount.path.toLowerCase()) {
       return next(wrongMount(baseUrl, mount))
     }
     const below =
       baseUrl !== undefined ? path : path.startsWith(mount.path) ? path.slice(mount.path.length) : ''
-    const serve = byPath.get(below.replace(/(?<=.)\/$/, ''))
+    const serve = byPath.get(below.length > 1 && below.endsWith('/') ? below.slice(0, -1) : below)
     if (!serve) return next()
     // Nothing is left to catch: the endpoint answers whatever happens, and this is for a fault in doing so.
     serve(req, res).catch(next)
   }
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  // RFC 9112 §3.2.2: a target may be a whole URL.
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?]*/i, '')
+  const query = target.indexOf('?')
+  return query < 0 ? target : target.slice(0, query)
 }
 
 /** Metadata would name endpoints that are not there, so nothing is served at all. */

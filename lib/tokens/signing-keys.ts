@@ -104,7 +104,25 @@ function parseSigner(signer: Signer, option: string): SigningKey {
   }
   const publicKey = publicKeyOf(publicJwk, option)
   checkAlgorithm(publicKey, alg, option)
-  return { alg, kid, publicJwk: publicOnly(publicJwk, signer), publicKey, signer }
+  return { alg, kid, publicJwk: publicOnly(publicJwk, signer), publicKey, signer: distrust(signer) }
+}
+
+/** RFC 7515 §7.1. */
+const JWS = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
+/** What a signer of the host's makes is looked at before it is sent. */
+function distrust(signer: Signer): Signer {
+  const { alg, kid, publicJwk } = signer
+  return {
+    alg,
+    kid,
+    publicJwk,
+    async sign(typ, claims) {
+      const jws = await signer.sign(typ, claims)
+      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
+      return jws
+    },
+  }
 }
 
 function isSigner(input: SigningKeyInput): input is Signer {

@@ -16,12 +16,19 @@ const terminated = once(process, 'SIGTERM')
 const halting = new AsyncLocalStorage<HaltPoint | undefined>()
 let inFlight = 0
 const events: Record<string, number> = {}
+let trouble = ''
 
 /** The request stands still where the test wants it to, and waits for the process to be killed. */
 function reach(point: HaltPoint): Promise<void> | undefined {
   if (halting.getStore() !== point) return undefined
   tell({ type: 'halted' })
   return new Promise(() => {})
+}
+
+function reasonsOf(error: unknown): string {
+  return error instanceof Error
+    ? [error.message, reasonsOf(error.cause)].filter(Boolean).join(' Because: ')
+    : ''
 }
 
 const real =
@@ -56,6 +63,8 @@ const oauth = createTokenRouter({
   onEvent(event) {
     const name = 'reason' in event ? `${event.type} ${event.reason}` : event.type
     events[name] = (events[name] ?? 0) + 1
+    if (event.type === 'store.trouble' || event.type === 'host.trouble')
+      trouble = `after ${event.type} in ${event.operation}: ${reasonsOf(event.cause)}`
   },
 })
 
@@ -86,7 +95,7 @@ server.keepAliveTimeout = 600_000
 process.on('message', ({ ask }: Question) => {
   if (ask === 'memory') global.gc?.()
   const { heapUsed, external } = process.memoryUsage()
-  const answers: Answers = { events, inFlight, memory: heapUsed + external }
+  const answers: Answers = { events, inFlight, trouble, memory: heapUsed + external }
   tell({ type: 'answer', answer: answers[ask] })
 })
 // Not to outlive the test.

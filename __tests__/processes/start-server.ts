@@ -31,6 +31,8 @@ export interface Answers {
   /** How often each event happened, by its type and its reason. */
   events: Record<string, number>
   inFlight: number
+  /** What was wrong last with the store or with a function of the host, and why; empty while nothing was. */
+  trouble: string
   /** Bytes of the heap, and of buffers outside it, that are in use after a garbage collection. */
   memory: number
 }
@@ -165,7 +167,8 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
       })
       const { headers, status, text } = await server.get(`/oauth/authorize?${query}`)
       const code = headers.location && new URL(headers.location).searchParams.get('code')
-      if (!code) throw new Error(`no code: ${status} ${headers.location ?? text}`)
+      if (!code)
+        throw new Error(`no code: ${status} ${headers.location ?? text} ${await server.ask('trouble')}`)
       return code
     },
     exchange: (code, more, haltAt) =>

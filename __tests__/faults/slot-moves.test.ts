@@ -1,9 +1,9 @@
 // Slots of a cluster move to and fro under load, key by key as `redis-cli --cluster reshard` does it. Nodes answer with
 // MOVED and ASK, and with TRYAGAIN where a user's grant is here and the index there: the callers notice nothing.
-import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { redisStore, type TokenStore, type WaitForReplicas } from '../../lib'
+import { aGrant, randomId } from '../support/grants'
 import { type RedisCluster, startCluster } from '../support/redis-cluster'
 import { until } from '../support/redis-server'
 
@@ -22,8 +22,6 @@ beforeAll(async () => {
   cluster = await startCluster()
 })
 afterAll(() => cluster.stop())
-
-const randomId = () => randomBytes(12).toString('base64url')
 
 /** A life of a grant, and of a short-lived key: each call is checked against what it must answer. */
 async function* live(store: TokenStore, partition: string): AsyncGenerator<void> {
@@ -111,26 +109,50 @@ test.each(BOTH_WAYS)(
   },
 )
 
+/** Milliseconds for which a slot may stay half moved, and a little. */
+const HALF_MOVED_FOR = 350
+
 test.each(BOTH_WAYS)(
   'what is half moved is waited for: a grant is there, its index here (%s)',
   async (_, waitForReplicas) => {
     const store = redisStore({ cluster: { nodes: cluster.nodes }, waitForReplicas })
-    const [key, subject] = [`1234.${randomId()}`, `1234.${randomId()}`]
-    await store.insert({ key, subject, client: 'client', data: 'data', link: 0, expiresIn: 60, endsIn: 60 })
+    const grant = aGrant({ subject: `1234.${randomId()}` })
+    await store.insert(grant)
 
     const slot = await cluster.slotOf('{1234}')
     const move = await cluster.beginMove(slot)
     await cluster.errors()
-    await cluster.moveKey(`oauth:{1234}${key.slice(5)}`, move)
-    const revoked = store.revoke(key)
+    await cluster.moveKey(`oauth:{1234}${grant.key.slice(5)}`, move)
+    const revoked = store.revoke(grant.key)
     await until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN'))
+    await delay(HALF_MOVED_FOR)
     await cluster.moveKeys(slot, move)
     await cluster.endMove(slot, move)
     expect(await revoked).toBe(true)
-    expect((await store.list(subject)).grants).toEqual([])
+    expect((await store.list(grant.subject)).grants).toEqual([])
     await store.close()
   },
 )
+
+test('what is half moved is waited for: the index of a new grant is there, its slot is here', async () => {
+  const store = redisStore({ cluster: { nodes: cluster.nodes } })
+  const subject = `1234.${randomId()}`
+  const [grant, another] = [aGrant({ subject }), aGrant({ subject })]
+  await store.insert(grant)
+
+  const slot = await cluster.slotOf('{1234}')
+  const move = await cluster.beginMove(slot)
+  await cluster.moveKeys(slot, move)
+  await cluster.errors()
+  const inserted = store.insert(another)
+  await until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN'))
+  await delay(HALF_MOVED_FOR)
+  await cluster.endMove(slot, move)
+  await inserted
+  const keys = (await store.list(subject)).grants.map(({ key }) => key)
+  expect(keys.sort()).toEqual([grant.key, another.key].sort())
+  await store.close()
+})
 
 test('a store that is closed while a node says to come again opens no connection any more', async () => {
   const connectionName = `closed-${randomId()}`

@@ -68,10 +68,11 @@ function openCluster({ nodes, ...cluster }: RedisClusterOptions, options: RedisO
   return new Cluster(nodes, {
     clusterRetryStrategy: backOff,
     slotsRefreshTimeout: 500,
-    // While a slot is moved, or has no primary: together less than the caller waits.
-    retryDelayOnTryAgain: 40,
+    // While a slot has no primary: together less than the caller waits.
     retryDelayOnClusterDown: 40,
     maxRedirections: 12,
+    // While a slot is moved: half a second as well, since ioredis then asks any node, and is redirected twice each time.
+    retryDelayOnTryAgain: 120,
     ...cluster,
     // For a node just met, while it is being connected. The cluster itself is only asked when it is ready.
     enableOfflineQueue: true,

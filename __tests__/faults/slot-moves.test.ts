@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { redisStore, type TokenStore, type WaitForReplicas } from '../../lib'
 import { aGrant, randomId } from '../support/grants'
+import { watchProcessor } from '../support/processor'
 import { type RedisCluster, startCluster } from '../support/redis-cluster'
 import { until } from '../support/redis-server'
 
@@ -14,7 +15,7 @@ const PARTITIONS = ['0000', '4b1d', '9c2e', 'ffff']
 const WORKERS = 30
 const EVERY = 100
 
-/** Milliseconds: a router gives up after 700. */
+/** Milliseconds: a router gives up after 700. Besides, as long as this process had to wait for a processor. */
 const ANSWERED_WITHIN = 700
 
 let cluster: RedisCluster
@@ -44,22 +45,24 @@ async function* live(store: TokenStore, partition: string): AsyncGenerator<void>
 
 function startLoad(store: TokenStore) {
   const failures: unknown[] = []
-  let [calls, slowest, stopping] = [0, 0, false]
+  const calls: { from: number; to: number }[] = []
+  const processor = watchProcessor([process.pid])
+  let stopping = false
   const workers = Array.from({ length: WORKERS }, async (_, i) => {
     await delay((i * EVERY) / WORKERS)
     while (!stopping) {
       const life = live(store, PARTITIONS[i % PARTITIONS.length] as string)
-      for (let done: boolean | undefined; !done; calls++) {
-        const began = performance.now()
+      for (let done: boolean | undefined; !done; ) {
+        const from = performance.now()
         try {
           done = (await life.next()).done
         } catch (error) {
           failures.push(error)
           done = true
         }
-        const took = performance.now() - began
-        slowest = Math.max(slowest, took)
-        await delay(Math.max(0, EVERY - took))
+        const to = performance.now()
+        calls.push({ from, to })
+        await delay(Math.max(0, EVERY - (to - from)))
       }
     }
   })
@@ -67,7 +70,10 @@ function startLoad(store: TokenStore) {
     async stop() {
       stopping = true
       await Promise.all(workers)
-      return { failures, slowest, calls }
+      processor.stop()
+      const late = ({ from, to }: (typeof calls)[0]) =>
+        to - from > ANSWERED_WITHIN + processor.waited(from, to)
+      return { failures, late: calls.filter(late), calls: calls.length }
     },
   }
 }
@@ -97,10 +103,10 @@ test.each(BOTH_WAYS)(
         }
       }
     } finally {
-      const { failures, slowest, calls } = await load.stop()
+      const { failures, late, calls } = await load.stop()
       await store.close()
       expect(failures).toEqual([])
-      expect(slowest).toBeLessThan(ANSWERED_WITHIN)
+      expect(late).toEqual([])
       expect(calls).toBeGreaterThan(300)
     }
     // All of it was seen, or this proves nothing.
@@ -109,8 +115,8 @@ test.each(BOTH_WAYS)(
   },
 )
 
-/** Milliseconds for which a slot may stay half moved, and a little. */
-const HALF_MOVED_FOR = 350
+/** Milliseconds. What is promised is half a second: time enough to end the move on a busy machine. */
+const HALF_MOVED_FOR = 300
 
 test.each(BOTH_WAYS)(
   'what is half moved is waited for: a grant is there, its index here (%s)',
@@ -123,9 +129,9 @@ test.each(BOTH_WAYS)(
     const move = await cluster.beginMove(slot)
     await cluster.errors()
     await cluster.moveKey(`oauth:{1234}${grant.key.slice(5)}`, move)
-    const revoked = store.revoke(grant.key)
+    const [revoked, halfMoved] = [store.revoke(grant.key), delay(HALF_MOVED_FOR)]
     await until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN'))
-    await delay(HALF_MOVED_FOR)
+    await halfMoved
     await cluster.moveKeys(slot, move)
     await cluster.endMove(slot, move)
     expect(await revoked).toBe(true)
@@ -144,9 +150,9 @@ test('what is half moved is waited for: the index of a new grant is there, its s
   const move = await cluster.beginMove(slot)
   await cluster.moveKeys(slot, move)
   await cluster.errors()
-  const inserted = store.insert(another)
+  const [inserted, halfMoved] = [store.insert(another), delay(HALF_MOVED_FOR)]
   await until('half moved', async () => (await cluster.errors()).includes('TRYAGAIN'))
-  await delay(HALF_MOVED_FOR)
+  await halfMoved
   await cluster.endMove(slot, move)
   await inserted
   const keys = (await store.list(subject)).grants.map(({ key }) => key)

@@ -1,6 +1,7 @@
 // How long a grant lives, and how old it is: by the clock of the store.
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { GrantRecord } from '../../stores/token-store'
 import { aGrant, aMove, find, inserted, keysOf, randomId } from './records'
 import type { Rules } from './rules'
 
@@ -49,9 +50,9 @@ export function expiry({ rule, brief, outlive, tick }: Rules): void {
 
   rule('after a move it lives for the `expiresIn` of the move at least', async (store) => {
     const moved = await inserted(store, { expiresIn: brief })
+    assert.equal(await store.advance(moved.key, 0, aMove(1, { expiresIn: 60 })), true)
     const { subject } = moved
     const kept = await inserted(store, { subject, expiresIn: brief })
-    assert.equal(await store.advance(moved.key, 0, aMove(1, { expiresIn: 60 })), true)
     assert.equal(await store.advance(kept.key, 0, aMove(0, { expiresIn: 60 })), true)
     await outlive()
     await find(store, moved.key)
@@ -69,11 +70,12 @@ export function expiry({ rule, brief, outlive, tick }: Rules): void {
   })
 
   rule('it expires after `endsIn`, whatever moves are made', async (store) => {
-    const grants = [
-      await inserted(store, { expiresIn: brief, endsIn: brief }),
-      await inserted(store, { expiresIn: 60, endsIn: brief }),
-    ]
-    for (const { key } of grants) assert.equal(await store.advance(key, 0, aMove(1, { expiresIn: 60 })), true)
+    const grants: GrantRecord[] = []
+    for (const expiresIn of [brief, 60]) {
+      const grant = await inserted(store, { expiresIn, endsIn: brief })
+      assert.equal(await store.advance(grant.key, 0, aMove(1, { expiresIn: 60 })), true)
+      grants.push(grant)
+    }
     await outlive()
     for (const { key } of grants) assert.equal(await store.find(key), undefined)
   })

@@ -74,7 +74,11 @@ export function createIssueCode(services: {
     })
     // Of what was granted: without `openid` there is no nonce. And a host may have rebuilt the request from a session of
     // its own, and lost what protects the code.
-    if (request.codeChallenge === undefined && !mayDoWithoutPkce({ ...request, scope: grant.scope }, pkce)) {
+    const { client, nonce } = request
+    if (
+      request.codeChallenge === undefined &&
+      !mayDoWithoutPkce({ client, scope: grant.scope, nonce }, pkce)
+    ) {
       throw new ConfigError(
         'missing_code_challenge',
         'request.codeChallenge',
@@ -82,7 +86,8 @@ export function createIssueCode(services: {
         'Hand on the whole request that readAuthorizationRequest gave.',
       )
     }
-    await refuseOtherLogin(request, { ...grant, authTime: new Date(grant.authTime) })
+    const { subject, acr } = grant
+    await refuseOtherLogin(request, { subject, acr, authTime: new Date(grant.authTime) })
 
     const code = links.encode('code', { grantId, number: 0 })
     // Before the store is asked: it may have to be signed, and a key may fail.
@@ -94,7 +99,7 @@ export function createIssueCode(services: {
       type: 'code.issued',
       grant: record.key,
       clientId: record.client,
-      subject: grant.subject,
+      subject,
       scope: grant.scope,
     })
     return { ...response, code }
@@ -102,8 +107,10 @@ export function createIssueCode(services: {
 
   /** A client that asked for a fresh login, or for one user, must not be told of another. */
   async function refuseOtherLogin(request: AuthorizationRequest, login: Login): Promise<void> {
+    const { prompt, maxAge, expectedSubjects, essentialAcr } = request
     const startedAt = new Date(request.startedAt) // a session makes a string of it
-    const fault = loginFault({ ...request, startedAt }, login, new Date(now() - DECIDED_WITHIN))
+    const wanted = { prompt, maxAge, expectedSubjects, essentialAcr, startedAt }
+    const fault = loginFault(wanted, login, new Date(now() - DECIDED_WITHIN))
     if (!fault) return
     const cause = new Error(
       'A login was approved that the request does not allow; ask request.nextStep first.',

@@ -55,7 +55,10 @@ export interface LoginFault {
 
 /** Why a request cannot be approved with this login; `undefined` when it can. */
 export function loginFault(
-  request: AuthorizationRequest,
+  request: Pick<
+    AuthorizationRequest,
+    'prompt' | 'maxAge' | 'startedAt' | 'expectedSubjects' | 'essentialAcr'
+  >,
   login: Login | undefined,
   now: Date,
 ): LoginFault | undefined {

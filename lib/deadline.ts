@@ -3,25 +3,42 @@
 /** What a timer can hold, in milliseconds; above it Node fires at once. */
 const LONGEST = 2 ** 31 - 1
 
-/** In so many steps is counted how long another is silent. */
+/** In so many steps it is counted how long another is silent. */
 const STEPS = 10
 
 /**
- * Calls `giveUp` after so many milliseconds in which this process could hear. They are counted in steps, each of which
- * ends with a look at what has come: a process that was busy itself must not blame another. Returns what cancels it.
+ * Waits so many milliseconds, in which this process could hear, before it gives up. They are counted in steps, each of
+ * which ends with a look at what has come: a process that was busy itself must not blame another. A class, because there
+ * is one for each call of a store.
  */
-export function afterSilence(milliseconds: number, giveUp: () => void): () => void {
-  let left = STEPS
-  const timer = setTimeout(() => setImmediate(look), Math.min(milliseconds / STEPS, LONGEST))
-  function look(): void {
-    if (left === 0) return
-    left--
-    if (left > 0) timer.refresh()
-    else giveUp()
+export class Patience {
+  private left = STEPS
+  private readonly timer: NodeJS.Timeout
+
+  constructor(
+    milliseconds: number,
+    private readonly giveUp: () => void,
+  ) {
+    this.timer = setTimeout(Patience.endStep, Math.min(milliseconds / STEPS, LONGEST), this)
   }
-  return () => {
-    left = 0
-    clearTimeout(timer)
+
+  /** What was waited for has come. */
+  end(): void {
+    this.left = 0
+    clearTimeout(this.timer)
+  }
+
+  // Without a closure for each.
+  private static endStep(patience: Patience): void {
+    setImmediate(Patience.look, patience)
+  }
+
+  /** Behind the next reading of sockets. */
+  private static look(patience: Patience): void {
+    if (patience.left === 0) return
+    patience.left--
+    if (patience.left > 0) patience.timer.refresh()
+    else patience.giveUp()
   }
 }
 
@@ -33,16 +50,16 @@ export class DeadlineError extends Error {
 /** Rejects with a {@link DeadlineError} after `seconds`. What was begun goes on, and its outcome is nobody's business any more. */
 export function withDeadline<T>(seconds: number, operation: string, begun: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const answered = afterSilence(seconds * 1000, () =>
+    const patience = new Patience(seconds * 1000, () =>
       reject(new DeadlineError(`${operation} did not answer within ${seconds} s.`)),
     )
     begun.then(
       (result) => {
-        answered()
+        patience.end()
         resolve(result)
       },
       (cause) => {
-        answered()
+        patience.end()
         reject(cause)
       },
     )

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as anotherTurn, setTimeout as delay } from 'node:timers/promises'
 import { memoryStore, OAuthError, type TokenStore } from '../../lib'
 import { GuardedStore } from '../../lib/stores/guarded-store'
 import {
@@ -109,11 +109,12 @@ describe('a store whose answer got lost, though it did what it was told', () => 
     await work()
     throw new Error('connection lost')
   }
-  /** Does the work when nobody waits any more. */
+  /** Does the work when nobody waits any more: then the test says so. */
   const isLate = async (work: () => Promise<unknown>) => {
-    await delay(60)
+    await new Promise<void>((resolve) => (nobodyWaits = resolve))
     return work()
   }
+  let nobodyWaits = () => {}
 
   it.each([
     ['is lost', losesAnswer],
@@ -127,7 +128,8 @@ describe('a store whose answer got lost, though it did what it was told', () => 
 
       state.fail = fail
       expectUnavailable(await server.refresh(refresh_token))
-      await delay(30)
+      nobodyWaits()
+      await anotherTurn()
       state.fail = undefined
       const { status, body } = await server.refresh(refresh_token)
       expect(status).toBe(200)

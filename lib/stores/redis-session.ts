@@ -2,7 +2,7 @@
 // queue to be done long after the caller has given up.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { afterSilence } from '../deadline'
+import { Patience } from '../deadline'
 import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
 
@@ -83,12 +83,12 @@ export function openSession(
 
   function untilReady(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const connected = afterSilence(READY_WITHIN, () => {
+      const patience = new Patience(READY_WITHIN, () => {
         client.off('ready', onReady)
         reject(new Error('Redis is not connected.', { cause: trouble }))
       })
       const onReady = () => {
-        connected()
+        patience.end()
         resolve()
       }
       client.once('ready', onReady)

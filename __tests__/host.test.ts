@@ -65,11 +65,11 @@ describe('a function of the host’s that never answers is 503 after ten seconds
     server.events.length = 0
 
     hanging = true
-    // Ten seconds are counted in ten steps.
+    // Ten seconds are counted in five steps.
     const realTimer = setTimeout
     jest
       .spyOn(globalThis, 'setTimeout')
-      .mockImplementation((done, ms, ...given) => realTimer(done, ms === 1000 ? 5 : ms, ...given))
+      .mockImplementation((done, ms, ...given) => realTimer(done, ms === 2000 ? 10 : ms, ...given))
     expectUnavailable(await server.post('/token', request))
     expect(server.events).toMatchObject([
       { type: 'host.trouble', operation, cause: { message: `${operation} did not answer within 10 s.` } },

@@ -3,8 +3,8 @@
 /** What a timer can hold, in milliseconds; above it Node fires at once. */
 const LONGEST = 2 ** 31 - 1
 
-/** In so many steps it is counted how long another is silent. */
-const STEPS = 10
+/** In so many steps it is counted how long another is silent. What this process is late by, it is late by in each. */
+const STEPS = 5
 
 /**
  * Waits so many milliseconds, in which this process could hear, before it gives up. They are counted in steps, each of

@@ -41,7 +41,7 @@ const READY_WITHIN = 500
 const SILENT_AFTER = 1000
 
 /** In that time it is looked so often whether something has come. */
-const LOOKS = 10
+const LOOKS = 5
 
 /** Milliseconds after which a client that gave up tries again. */
 const RECONNECT_AFTER = 100

@@ -13,7 +13,8 @@ export interface RequestParameters {
 /** RFC 8707 §2 and RFC 8693 §2.1 let these two be repeated; nothing else may be (RFC 6749 §3.1, §3.2). */
 const REPEATABLE = new Set(['resource', 'audience'])
 
-const NONE: readonly string[] = []
+/** One for all requests: frozen, since functions of the host get it too. */
+const NONE: readonly string[] = Object.freeze([])
 
 /** The parameters as they came, with what is wrong about them as a whole. */
 export interface ReceivedParameters extends RequestParameters {

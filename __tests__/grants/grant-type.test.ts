@@ -50,6 +50,40 @@ describe("a grant type of the host's own (RFC 6749 §4.5)", () => {
     expect(names).toEqual(['issuer', 'store', 'emit', 'newGrant', 'store.put', 'store.get', 'store.take'])
   })
 
+  it('changes nothing for others by changing the list of values that it was given', async () => {
+    const seen: unknown[] = []
+    const { redeem } = serverWith(async ({ client, parameters }, context) => {
+      const resources = parameters.getAll('resource') as string[]
+      seen.push([...resources])
+      try {
+        resources.push('https://api.example')
+      } catch {}
+      return context.newGrant(client, { subject: 'alice' })
+    })
+    for (let i = 0; i < 2; i++) expect((await redeem()).status).toBe(200)
+    expect(seen).toEqual([[], []])
+  })
+
+  it('may be an instance of a class', async () => {
+    class ApiKey implements GrantType {
+      readonly #user = 'alice'
+      get name() {
+        return NAME
+      }
+      get parameters() {
+        return ['api_key']
+      }
+      async handle({ client }: TokenRequest, context: GrantContext) {
+        return context.newGrant(client, { subject: this.#user })
+      }
+    }
+    const server = fixture({ clients, grants: [new ApiKey()] })
+    const { status, body } = await server.post('/token', { grant_type: NAME, client_id: 'spa' })
+
+    expect(status).toBe(200)
+    expect(claimsOf(body.access_token)).toMatchObject({ sub: 'alice' })
+  })
+
   it('gives tokens by context.newGrant; the refresh token then works like any other', async () => {
     const { server, redeem } = serverWith(approve('profile'))
     const response = await redeem()

@@ -68,9 +68,10 @@ export function verifySignature(
   const { typ = '', crit } = header
   // RFC 7515 §4.1.11: an extension that is not understood makes the token invalid, and we understand none.
   if (typeof typ !== 'string' || !expected.typ.test(typ) || crit !== undefined) return undefined
+  const { verify } = jsonwebtoken()
   for (const { publicKey, algorithms } of expected.keysFor(header)) {
     try {
-      const claims = jsonwebtoken().verify(token, publicKey, {
+      const claims = verify(token, publicKey, {
         ...(expected.checks ?? { ignoreExpiration: true, ignoreNotBefore: true }),
         algorithms: [...algorithms],
       })
@@ -82,7 +83,10 @@ export function verifySignature(
   return undefined
 }
 
-/** Loaded at the first use: a process that only issues tokens does without its seventy files. */
+/**
+ * Loaded at the first use: a process that only issues tokens does without its seventy files. Where they cannot be read, it
+ * throws: that is no fault of a token.
+ */
 function jsonwebtoken(): typeof jwt {
   return require('jsonwebtoken')
 }

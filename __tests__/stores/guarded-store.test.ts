@@ -293,6 +293,27 @@ it.each<[string, 'revokeAll' | 'get' | 'take', unknown]>([
   expect(told).toEqual([{ type: 'store.trouble', operation, cause: expect.any(TypeError) }])
 })
 
+it('a store may be an instance of a class, and its methods need not be asynchronous', async () => {
+  const kept = new Map<string, string>()
+  class Plain {
+    readonly #kept = kept
+    put(key: string, value: string) {
+      this.#kept.set(key, value)
+      return true
+    }
+    get(key: string) {
+      return this.#kept.get(key)
+    }
+    take(): never {
+      throw new Error('no connection')
+    }
+  }
+  const store = new GuardedStore(new Plain() as unknown as TokenStore, 1, () => {}).forOneRequest()
+  expect(await store.put('key', 'value', 60)).toBe(true)
+  expect(await store.get('key')).toBe('value')
+  await expect(store.take('key')).rejects.toMatchObject({ status: 503 })
+})
+
 it.each(['get', 'take'] as const)('%s may say null for what is not there', async (operation) => {
   const store = new GuardedStore({ ...memoryStore(), [operation]: async () => null }, 1, () => {})
   expect(await store[operation]('key')).toBeUndefined()

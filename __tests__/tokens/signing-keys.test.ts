@@ -172,6 +172,26 @@ describe("a Signer of the host's own, such as a KMS", () => {
     expect(await isGenuine(server, id_token)).toBe(true)
   })
 
+  it('may be an instance of a class', async () => {
+    class Kms implements Signer {
+      readonly #key = signerOf(p256)
+      get alg() {
+        return this.#key.alg
+      }
+      get kid() {
+        return this.#key.kid
+      }
+      get publicJwk() {
+        return this.#key.publicJwk
+      }
+      sign(...what: Parameters<Signer['sign']>) {
+        return this.#key.sign(...what)
+      }
+    }
+    const server = fixture({ signingKeys: [new Kms()] })
+    expect(await isGenuine(server, (await server.tokens()).access_token)).toBe(true)
+  })
+
   it.each<[string, Partial<Signer>]>([
     ['an algorithm that the library does not know', { alg: 'EdDSA' as 'ES256' }],
     ['an algorithm that its key cannot make', { alg: 'RS256' }],
@@ -191,6 +211,7 @@ describe("a Signer of the host's own, such as a KMS", () => {
     ['nothing', undefined],
     ['an empty string', ''],
     ['an object', { signature: 'a' }],
+    ['bytes', Buffer.from('a.b.c')],
   ])('that answers with %s: 503, and no answer without an access token', async (_what, nothing) => {
     const server = fixture({ signingKeys: [signerOf(p256, { sign: async () => nothing as string })] })
 

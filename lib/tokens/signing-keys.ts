@@ -119,7 +119,8 @@ function distrust(signer: Signer): Signer {
     publicJwk,
     async sign(typ, claims) {
       const jws = await signer.sign(typ, claims)
-      if (!JWS.test(jws)) throw new TypeError('The signer did not return a compact JWS.')
+      if (typeof jws !== 'string' || !JWS.test(jws))
+        throw new TypeError('The signer did not return a compact JWS.')
       return jws
     },
   }

@@ -455,6 +455,18 @@ describe('the connection', () => {
     await own.stop()
   })
 
+  test('a Redis that is frozen is given up, though a `commandTimeout` gives up each command before', async () => {
+    const own = await startRedis()
+    const store = redisStore({ url: own.url, options: { commandTimeout: 200 } })
+    const { key } = await inserted(store)
+    own.pause()
+    await eventually(() => expect(store.find(key)).rejects.toThrow('Redis is not connected.'))
+    own.resume()
+    await eventually(async () => expect(await store.find(key)).toMatchObject({ link: 0 }))
+    await store.close()
+    await own.stop()
+  })
+
   test.each(['reachable', 'unreachable'])(
     'close() leaves no handle open: a process ends by itself (%s)',
     async (kind) => {

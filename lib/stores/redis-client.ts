@@ -35,6 +35,8 @@ const SETTLED = {
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
+  // A command that ioredis gave up counts as answered, and a server that has gone silent would never be left.
+  commandTimeout: undefined,
   replyMapping: 'legacy',
   // With it, a client of a cluster misreads which node has which slots.
   stringNumbers: false,

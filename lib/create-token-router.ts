@@ -142,13 +142,13 @@ export function createTokenRouter(given: TokenRouterOptions): TokenRouter {
     emit,
   })
   const ownContext = (): GrantContext => {
-    const inTime = store.forOneRequest()
+    const whole = store.forOneRequest()
     const shortLived = {
-      put: inTime.put.bind(inTime),
-      get: inTime.get.bind(inTime),
-      take: inTime.take.bind(inTime),
+      put: whole.put.bind(whole),
+      get: whole.get.bind(whole),
+      take: whole.take.bind(whole),
     }
-    return { issuer, store: shortLived, emit, newGrant: createNewGrant({ ...core, store: inTime }) }
+    return { issuer, store: shortLived, emit, newGrant: createNewGrant({ ...core, store: whole }) }
   }
   const grantTypes = new Map([
     ...[authorizationCode, refreshToken].map((one) => [one.name, bindGrantType(one, chainContext)] as const),

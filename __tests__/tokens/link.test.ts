@@ -87,8 +87,8 @@ describe('the text of a code or refresh token', () => {
     const bound = links.encode('refresh_token', link, 'thumbprint')
     const unbound = links.encode('refresh_token', link)
 
-    expect(links.decode('refresh_token', bound, 'thumbprint')).toEqual({ ...link, isCurrent: true })
-    expect(links.decode('refresh_token', unbound)).toEqual({ ...link, isCurrent: true })
+    expect(links.decode('refresh_token', bound, 'thumbprint')).toEqual({ ...link, byFirstSecret: true })
+    expect(links.decode('refresh_token', unbound)).toEqual({ ...link, byFirstSecret: true })
     expect(links.decode('refresh_token', bound, 'another')).toBeUndefined()
     expect(links.decode('refresh_token', bound)).toBeUndefined()
     expect(links.decode('refresh_token', unbound, 'thumbprint')).toBeUndefined()
@@ -98,7 +98,7 @@ describe('the text of a code or refresh token', () => {
     const links = createLinks(ISSUER, [Buffer.from(SECRET)])
     for (const number of [0, 1, 255, 256, 65_536, 4_294_967_295]) {
       const link = { grantId: newGrantId(subjectKey(ISSUER, 'alice')), number }
-      expect(links.decode('code', links.encode('code', link))).toEqual({ ...link, isCurrent: true })
+      expect(links.decode('code', links.encode('code', link))).toEqual({ ...link, byFirstSecret: true })
     }
   })
 })

@@ -65,7 +65,7 @@ export const refreshToken: GrantType<ChainContext> = {
       audience,
       nonce: undefined,
       refreshToken:
-        to === link.number && link.isCurrent
+        to === link.number && link.byFirstSecret
           ? presented
           : context.links.encode('refresh_token', { grantId: link.grantId, number: to }),
       endsIn: absoluteLifetime(grant, context.lifetimes) - stored.age,

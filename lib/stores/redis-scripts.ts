@@ -25,8 +25,10 @@ end
 
 /**
  * A grant is one value: an array in MessagePack, in the order of the names below. `inserted` is in milliseconds by the
- * server's clock, and what is counted from there takes fewer bytes: the times in `superseded` in milliseconds, `ends` in
- * hundredths of a second; `moved` is in milliseconds since the last of `superseded`. `op` is false before the first move. Whatever else is found under a key is an error, and never taken for a grant.
+ * server's clock, and what is counted from there takes fewer bytes: the times in `superseded`, newest first, in
+ * milliseconds, `ends` in hundredths of a second. `moved` is in milliseconds since the newest of `superseded`, or since
+ * `inserted` where there is none. `op` is false before the first move. Whatever else is found under a key is an error,
+ * and never taken for a grant.
  */
 const RECORD = `
 local LINK, INSERTED, MOVED, ENDS, OP, SUPERSEDED, SUBJECT, CLIENT, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9

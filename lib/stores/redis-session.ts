@@ -40,7 +40,7 @@ const READY_WITHIN = 500
 /** Milliseconds after which a server that owes an answer is taken for dead. */
 const SILENT_AFTER = 1000
 
-/** In that time it is looked so often whether something has come. */
+/** How often, in that time, it is looked whether something has come. */
 const LOOKS = 5
 
 /** Milliseconds after which a client that gave up tries again. */
@@ -114,8 +114,8 @@ export function openSession(
       readiness ??= untilReady().finally(() => (readiness = undefined))
       await readiness
     }
-    silence.asked()
     cork()
+    silence.asked()
     try {
       return await send()
     } catch (error) {

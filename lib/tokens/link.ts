@@ -15,8 +15,8 @@ export interface Link {
 
 /** One that somebody brought. */
 export interface PresentedLink extends Link {
-  /** Whether its token is the one that `encode` makes of it: not, where another secret signs by now. */
-  readonly isCurrent: boolean
+  /** Whether `encode` would make the same token of it: not, where another secret signs by now. */
+  readonly byFirstSecret: boolean
 }
 
 /** What only the holder of a code or refresh token knows; the store and access tokens see its hash. */
@@ -70,7 +70,7 @@ export function createLinks(issuer: string, secrets: readonly Buffer[]): Links {
       return {
         grantId: { partition: token.toString('hex', 1, 3), bytes: token.subarray(3, 19) },
         number: token.readUInt32BE(19),
-        isCurrent: by === 0,
+        byFirstSecret: by === 0,
       }
     },
   }

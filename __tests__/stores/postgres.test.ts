@@ -360,11 +360,11 @@ describe('the connection', () => {
   })
 
   test.each([
-    ['open', 'SELECT 1'],
-    ['failed', 'SELECT 1 / 0'],
+    ['open', 'SELECT 1', 'in the middle of a transaction'],
+    ['failed', 'SELECT 1 / 0', 'current transaction is aborted'],
   ])(
-    'that was given back in a transaction (%s) is not used: what is answered there would be undone',
-    async (_, sql) => {
+    'that was given back in a transaction (%s) answers nothing: what is done there is undone',
+    async (_, sql, message) => {
       const careless = new Pool({ connectionString: server.url, max: 1 })
       const store = aStore({ pool: careless })
       const client = await careless.connect()
@@ -372,12 +372,24 @@ describe('the connection', () => {
       await client.query(sql).catch(() => {})
       client.release()
       const key = randomId()
-      await expect(store.put(key, 'value', 60)).rejects.toThrow('in the middle of a transaction')
+      await expect(store.put(key, 'value', 60)).rejects.toThrow(message)
       expect(await store.put(key, 'value', 60)).toBe(true)
       await careless.end()
       expect(await aStore().get(key)).toBe('value')
     },
   )
+
+  test('that was given back while its COMMIT is under way is used behind it', async () => {
+    const hasty = new Pool({ connectionString: server.url, max: 1 })
+    const store = aStore({ pool: hasty })
+    const client = await hasty.connect()
+    await client.query('BEGIN')
+    const committed = client.query('COMMIT')
+    client.release()
+    expect(await store.put(randomId(), 'value', 60)).toBe(true)
+    expect((await committed).command).toBe('COMMIT')
+    await hasty.end()
+  })
 
   test('tables that are missing are an error, and nothing else', async () => {
     await expect(aStore({ pool, prefix: 'none_' }).get('none')).rejects.toMatchObject({ code: '42P01' })

@@ -81,11 +81,11 @@ export function connectPostgres({
       client.on('error', ignore) // the query rejects as well
       let usable = true
       try {
-        if (isInTransaction(client))
-          throw new Error('A connection was given back in the middle of a transaction.')
         while (true) {
           try {
-            return await withDeadline(secondsLeft(), 'PostgreSQL', client.query<Row>(query))
+            const result = await withDeadline(secondsLeft(), 'PostgreSQL', client.query<Row>(query))
+            refuseInTransaction(client)
+            return result
           } catch (error) {
             if (!TRY_AGAIN.includes(sqlState(error)) || secondsLeft() === 0) throw error
           }
@@ -129,9 +129,13 @@ function open(url: string | undefined, options: PoolConfig | undefined, timeoutS
 
 function ignore(): void {}
 
-/** By somebody else who uses the pool. What is done there counts only if they commit it. Old versions of `pg` cannot tell. */
-function isInTransaction(client: PoolClient): boolean {
-  return ['T', 'E'].includes(client.getTransactionStatus?.() ?? 'I')
+/**
+ * Somebody else who uses the pool gave it back so. What was done there counts only if they commit it, and is undone when
+ * the connection goes. Asked afterwards: their COMMIT may have been under way. Old versions of `pg` cannot tell.
+ */
+function refuseInTransaction(client: PoolClient): void {
+  if (client.getTransactionStatus?.() !== 'T') return
+  throw new Error('A connection was given back in the middle of a transaction.')
 }
 
 /** The code of an error that PostgreSQL told, which is the only kind that has a severity. */

@@ -33,6 +33,7 @@ export function isClientSecretHash(text: unknown): text is string {
 
 /** Compares in constant time, and against something even where the client has no secret at all. */
 export function verifyClientSecret(secret: string, hashes: string | readonly string[] | undefined): boolean {
+  // By way of a string: see the MAC in ../tokens/link.ts.
   const presented = Buffer.from(createHash('sha256').update(secret).digest('hex'), 'hex')
   const known = hashes === undefined ? [] : typeof hashes === 'string' ? [hashes] : hashes
   let match = false

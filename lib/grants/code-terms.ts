@@ -1,16 +1,16 @@
-// What a code is tied to (RFC 6749 §4.1.3, RFC 7636 §4.6). Records are many and outlive their code by months, so of what
-// is only ever compared they keep a part of its hash.
+// What a code is tied to (RFC 6749 §4.1.3, RFC 7636 §4.6). Records are many and outlive their code by months, so they keep
+// only a part of the hash of what is only compared.
 import { createHash } from 'node:crypto'
 import { keptChallenge } from './pkce'
 
 export interface CodeTerms {
   /** Seconds. */
   readonly lifetime: number
-  /** A hash of it, 96 bits: no secret, and the client has registered it. */
-  readonly redirectUri: string
+  /** 96 bits: enough to tell apart what one client has registered, and it is no secret. */
+  readonly redirectUriHash: string
   /** Whether the authorization request named it, so that the token request must as well (RFC 6749 §4.1.3). */
   readonly redirectUriRequired: boolean
-  /** Its first half, by {@link keptChallenge}; `null` where none was sent, and never missing: a lost one is not none. */
+  /** Half of it, by {@link keptChallenge}; `null` where none was sent, and never missing: a lost one is not none. */
   readonly challenge: string | null
   readonly nonce: string | undefined
 }
@@ -27,7 +27,7 @@ export function codeTerms(
   const { redirectUri, redirectUriRequired, codeChallenge, nonce } = request
   return {
     lifetime,
-    redirectUri: hashOf(redirectUri),
+    redirectUriHash: hashOf(redirectUri),
     redirectUriRequired,
     challenge: codeChallenge === undefined ? null : keptChallenge(codeChallenge),
     nonce,
@@ -36,7 +36,7 @@ export function codeTerms(
 
 /** RFC 6749 §4.1.3: the one of the authorization request, which may be left out only where it was left out there. */
 export function isRedirectUri(terms: CodeTerms, presented: string | undefined): boolean {
-  return presented === undefined ? !terms.redirectUriRequired : hashOf(presented) === terms.redirectUri
+  return presented === undefined ? !terms.redirectUriRequired : hashOf(presented) === terms.redirectUriHash
 }
 
 function hashOf(redirectUri: string): string {

@@ -43,7 +43,7 @@ type Wire = [
   authTime: number,
   /** `null` for a grant that began without a code. */
   lifetime: number | null,
-  redirectUri: string | null,
+  redirectUriHash: string | null,
   challenge: string | null,
   nonce?: string | null,
   rest?: Rest,
@@ -72,7 +72,7 @@ function toWire({ subject, scope, authTime, refreshable, code, ...others }: Gran
     scope.join(' '),
     authTime,
     code?.lifetime ?? null,
-    code?.redirectUri ?? null,
+    code?.redirectUriHash ?? null,
     code?.challenge ?? null,
   ]
   if (Object.values(rest).some((member) => member !== undefined)) wire.push(code?.nonce ?? null, rest)
@@ -98,10 +98,10 @@ function fromWire(wire: Wire): Grant {
   }
 }
 
-function codeOf([, flags, , , , lifetime, redirectUri, challenge, nonce]: Wire): CodeTerms | undefined {
-  if (lifetime === null || redirectUri === null) return undefined
+function codeOf([, flags, , , , lifetime, redirectUriHash, challenge, nonce]: Wire): CodeTerms | undefined {
+  if (lifetime === null || redirectUriHash === null) return undefined
   const redirectUriRequired = (flags & REDIRECT_URI_REQUIRED) !== 0
-  return { lifetime, redirectUri, redirectUriRequired, challenge, nonce: nonce ?? undefined }
+  return { lifetime, redirectUriHash, redirectUriRequired, challenge, nonce: nonce ?? undefined }
 }
 
 function parse(data: string): unknown {
@@ -114,7 +114,7 @@ function parse(data: string): unknown {
 
 function isWire(value: unknown): value is Wire {
   if (!Array.isArray(value)) return false
-  const [format, flags, subject, scope, authTime, lifetime, redirectUri, challenge, nonce, rest] = value
+  const [format, flags, subject, scope, authTime, lifetime, redirectUriHash, challenge, nonce, rest] = value
   return (
     format === FORMAT &&
     Number.isInteger(flags) &&
@@ -125,9 +125,9 @@ function isWire(value: unknown): value is Wire {
     typeof scope === 'string' &&
     Number.isFinite(authTime) &&
     (lifetime === null
-      ? redirectUri === null && challenge === null
+      ? redirectUriHash === null && challenge === null
       : Number.isFinite(lifetime) &&
-        typeof redirectUri === 'string' &&
+        typeof redirectUriHash === 'string' &&
         (challenge === null || isKeptChallenge(challenge))) &&
     (nonce === undefined || nonce === null || typeof nonce === 'string') &&
     (rest === undefined || isRest(rest))

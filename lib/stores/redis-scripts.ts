@@ -111,8 +111,8 @@ local function since(time) return math.max(0, age - time) end
 local superseded = {}
 for i, time in ipairs(record[SUPERSEDED]) do superseded[i] = since(time) end
 return {
-  record[LINK], since(0), since(lastSuperseded(record) + record[MOVED]), superseded, record[SUBJECT], record[CLIENT], record[DATA],
-  record[INSERTED],
+  record[LINK], since(0), since(lastSuperseded(record) + record[MOVED]), superseded,
+  record[SUBJECT], record[CLIENT], record[DATA], record[INSERTED],
 }
 `
 

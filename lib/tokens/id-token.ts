@@ -47,6 +47,7 @@ export function idTokenClaims(token: {
 
 /** OpenID Connect Core §3.1.3.6: the left half of the hash that the algorithm of the ID token uses. */
 function leftHalfHash(text: string, alg: SigningAlgorithm): string {
+  // By way of a string: see the MAC in link.ts.
   const hash = createHash(`sha${alg.slice(2)}`)
     .update(text)
     .digest('hex')

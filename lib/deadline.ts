@@ -4,7 +4,7 @@
 const LONGEST = 2 ** 31 - 1
 
 /** In so many steps it is counted how long another is silent. What this process is late by, it is late by in each. */
-const STEPS = 5
+export const STEPS = 5
 
 /**
  * Waits so many milliseconds, in which this process could hear, before it gives up. They are counted in steps, each of

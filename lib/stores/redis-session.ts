@@ -2,7 +2,7 @@
 // queue to be done long after the caller has given up.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
-import { Patience } from '../deadline'
+import { Patience, STEPS } from '../deadline'
 import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
 
@@ -39,9 +39,6 @@ const READY_WITHIN = 500
 
 /** Milliseconds after which a server that owes an answer is taken for dead. */
 const SILENT_AFTER = 1000
-
-/** How often, in that time, it is looked whether something has come. */
-const LOOKS = 5
 
 /** Milliseconds after which a client that gave up tries again. */
 const RECONNECT_AFTER = 100
@@ -197,13 +194,13 @@ function watchForSilence(giveUp: () => void): Silence {
   let timer: NodeJS.Timeout | undefined
 
   const lookSoon = () => {
-    timer = setTimeout(() => setImmediate(look), SILENT_AFTER / LOOKS).unref()
+    timer = setTimeout(() => setImmediate(look), SILENT_AFTER / STEPS).unref()
   }
   function look(): void {
     timer = undefined
     if (owed === 0) return
     inVain++
-    if (inVain < LOOKS) lookSoon()
+    if (inVain < STEPS) lookSoon()
     else giveUp()
   }
 

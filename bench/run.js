@@ -69,7 +69,7 @@ async function runScenario(scenario, servers) {
     await redis.redis.flushall()
     for (const run of runs) {
       run.server = await startServer(run.name, options)
-      run.issuer = await startServer(run.name, options)
+      run.issuer = given.quick ? run.server : await startServer(run.name, options)
       run.tokens = await prepare(run, scenario, warmUp.count)
       const warm = await load(run.server, scenario, run.tokens, warmUp)
       run.fastest = warm.requests / warm.seconds
@@ -81,7 +81,7 @@ async function runScenario(scenario, servers) {
       run.memory.push(run.server.peakMemory())
       if (process === processes) run.census = await takeCensus(run.server, scenario)
       await run.server.stop()
-      await run.issuer.stop()
+      if (run.issuer !== run.server) await run.issuer.stop()
     }
   }
   stderr.write(` ${scenario.title}\n`)

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asOAuthError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import { allowOrigin, type CorsOption, preflightHeaders } from './cors'
-import { isWithoutBody, readForm } from './form'
+import { isHere, isWithoutBody, readForm } from './form'
 import { networkOf, type RateLimits } from './rate-limit'
 import { type Answer, respond } from './respond'
 
@@ -57,6 +57,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
   return async (req, res) => {
     let clientId: string | undefined
     let network = ''
+    let isRead = false
     const identify = async (id: string) => {
       clientId = id
       await limits.byClient.check(network, id)
@@ -73,9 +74,11 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       await limits.byAddress.check(network)
       const query = queryOf(req)
       const formless = req.method !== 'POST' || (endpoint.formless === true && isWithoutBody(req))
+      const isLate = !isHere(req)
       const form = formless ? undefined : await readForm(req)
+      isRead = form !== undefined
       // Again, or many connections that hold their bodies back would all have been let in.
-      if (form) await limits.byAddress.check(network)
+      if (isRead && isLate) await limits.byAddress.check(network)
       const answer = await endpoint.handle({ query, form, req, res, identify })
       if (answer) respond(res, answer)
     } catch (thrown) {
@@ -85,7 +88,7 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         if (clientId !== undefined) limits.byClient.countFailure(network, clientId)
       }
       // RFC 9112 §9.6: an unread body would be taken for the next request.
-      if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
+      if (!isRead && !req.complete && !res.headersSent) res.setHeader('Connection', 'close')
       const answer = endpoint.refuse
         ? await endpoint.refuse(error, req, res)
         : refusal(error, req, services.issuer)

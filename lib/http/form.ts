@@ -30,7 +30,22 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw malformed('The body must not be compressed.', 'compressed_body')
   }
-  return new URLSearchParams(await readText(req))
+  return new URLSearchParams(isHere(req) ? takeText(req) : await readText(req))
+}
+
+/** Whether all of the body has come already, as a short one does in one packet with the headers, and nobody took it. */
+export function isHere({ headers, readableFlowing, readableLength }: IncomingMessage): boolean {
+  return (
+    readableFlowing === null && readableLength > 0 && readableLength === Number(headers['content-length'])
+  )
+}
+
+function takeText(req: IncomingMessage): string {
+  if (req.readableLength > LIMIT_BYTES) throw tooLarge()
+  const text = String(req.read())
+  // What is still to come is its end.
+  req.resume()
+  return text
 }
 
 /** Whether a request brings nothing at all, not even an empty form. */

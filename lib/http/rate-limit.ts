@@ -1,12 +1,6 @@
 // A limit in front of the endpoints, with the stores of express-rate-limit. It counts failures, not successes: a busy client is no attacker.
 import type { IncomingMessage } from 'node:http'
-import {
-  type ClientRateLimitInfo,
-  ipKeyGenerator,
-  MemoryStore,
-  type Options,
-  type Store,
-} from 'express-rate-limit'
+import { ipKeyGenerator, MemoryStore, type Options, type Store } from 'express-rate-limit'
 import { withDeadline } from '../deadline'
 import { ConfigError, OAuthError } from '../errors'
 import type { OnEvent } from '../events'
@@ -54,21 +48,10 @@ export function createRateLimits(options: RateLimitOptions | false | undefined, 
   } = options ?? {}
   const pause: Pause = { until: 0 }
   const limiter = (name: 'address' | 'client', limit: number) =>
-    createLimiter(windowSeconds, limit, new Failures(store(name), windowSeconds, limit, pause, emit))
+    new StoreLimiter(store(name), windowSeconds, limit, pause, emit)
   return {
     byAddress: limiter('address', failuresPerAddress),
     byClient: limiter('client', failuresPerClient),
-  }
-}
-
-function createLimiter(windowSeconds: number, limit: number, failures: Failures): FailureLimiter {
-  return {
-    async check(network, clientId) {
-      const seen = await failures.seen(keyOf(network, clientId))
-      if (seen && seen.totalHits >= limit) throw refused(seen.resetTime, windowSeconds)
-    },
-    countFailure: (network, clientId) => failures.count(keyOf(network, clientId)),
-    close: () => failures.close(),
   }
 }
 
@@ -104,11 +87,11 @@ function refused(resetTime: Date | undefined, windowSeconds: number): OAuthError
  * that many at once would look like many failures. Here a request only looks, and a failure is counted when it is known
  * to be one. A store that is down lets requests pass: it guards the door, it is not the door.
  */
-class Failures {
+class StoreLimiter implements FailureLimiter {
   constructor(
     private readonly store: Store,
-    windowSeconds: number,
-    limit: number,
+    private readonly windowSeconds: number,
+    private readonly limit: number,
     private readonly pause: Pause,
     private readonly emit: OnEvent,
   ) {
@@ -124,13 +107,16 @@ class Failures {
     store.init?.({ windowMs: windowSeconds * 1000, limit } as Options)
   }
 
-  async seen(key: string): Promise<ClientRateLimitInfo | undefined> {
+  async check(network: string, clientId?: string): Promise<void> {
+    const { store } = this
+    const key = keyOf(network, clientId)
     // One that keeps its counts in this process cannot hang.
-    return this.store.localKeys ? this.store.get?.(key) : this.guard(async () => this.store.get?.(key))
+    const seen = await (store.localKeys ? store.get?.(key) : this.guard(async () => store.get?.(key)))
+    if (seen && seen.totalHits >= this.limit) throw refused(seen.resetTime, this.windowSeconds)
   }
 
-  count(key: string): void {
-    void this.guard(async () => this.store.increment(key))
+  countFailure(network: string, clientId?: string): void {
+    void this.guard(async () => this.store.increment(keyOf(network, clientId)))
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // The way to Redis: a client of the host's own, or one that is opened here and follows the primary.
 import type { Cluster, Redis } from 'ioredis'
-import { badOptions, isFromReplica, openRedis, type RedisAddress } from './redis-client'
+import { badOptions, openRedis, type RedisAddress } from './redis-client'
 import { checkWaitForReplicas, type WaitForReplicas } from './redis-replicas'
 import type { ScriptName } from './redis-scripts'
 import { openSession, type RedisSession } from './redis-session'
@@ -32,8 +32,13 @@ export function connectRedis({
 }: RedisConnectionOptions): RedisConnection {
   refuseTwoPlaces({ client: given, ...address })
   if (waitForReplicas) checkWaitForReplicas(waitForReplicas)
+  // A cluster tells by itself where a primary is, and a client of the host's own is the host's.
+  const following = given === undefined && address.cluster === undefined
+  const onReplica = () => {
+    if (following) void lookForPrimary()
+  }
   const open = () => {
-    const session = openSession(given ?? openRedis(address), given === undefined, waitForReplicas)
+    const session = openSession(given ?? openRedis(address), given === undefined, waitForReplicas, onReplica)
     sessions.add(session)
     return session
   }
@@ -46,8 +51,6 @@ export function connectRedis({
   if (client.status === 'ready') checkEviction()
   else client.once('ready', checkEviction)
 
-  // A cluster tells by itself where a primary is, and a client of the host's own is the host's.
-  const following = given === undefined && address.cluster === undefined
   let looked = Number.NEGATIVE_INFINITY
 
   /**
@@ -65,22 +68,16 @@ export function connectRedis({
     sessions.delete(worse)
   }
 
-  /** A replica has done nothing, and says so. */
-  function notice(error: unknown): never {
-    if (following && isFromReplica(error)) void lookForPrimary()
-    throw error
-  }
-
   async function end(): Promise<void> {
     client.off('ready', checkEviction)
     await Promise.all([...sessions].map((session) => session.close()))
   }
 
   const run = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
-    current.run(script, keysAndArguments).catch(notice)
+    current.run(script, keysAndArguments)
 
   const runSafely = (script: ScriptName, ...keysAndArguments: (string | number)[]) =>
-    current.runSafely(script, keysAndArguments).catch(notice)
+    current.runSafely(script, keysAndArguments)
 
   return {
     run,

@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Cluster, Redis } from 'ioredis'
 import { Patience, STEPS } from '../deadline'
+import { isFromReplica } from './redis-client'
 import { type WaitForReplicas, writeToReplicas } from './redis-replicas'
 import { SCRIPTS, type ScriptName } from './redis-scripts'
 
@@ -46,11 +47,15 @@ const RECONNECT_AFTER = 100
 /** Milliseconds in which `close` hopes for a goodbye. */
 const QUIT_WITHIN = 500
 
-/** @param own Whether the client was opened for this session alone. The host's is neither watched nor closed. */
+/**
+ * @param own Whether the client was opened for this session alone. The host's is neither watched nor closed.
+ * @param onReplica Told when a server refuses because it is a replica. It has done nothing.
+ */
 export function openSession(
   redis: Redis | Cluster,
   own: boolean,
   waitForReplicas: WaitForReplicas | undefined,
+  onReplica: () => void,
 ): RedisSession {
   const client: Client = redis
   const replicas = waitForReplicas && writeToReplicas(redis, waitForReplicas)
@@ -104,7 +109,8 @@ export function openSession(
     if (closing || (client.status === 'end' && !own)) throw new Error('The connection to Redis is closed.')
   }
 
-  async function call<T>(send: () => Promise<T>): Promise<T> {
+  /** @param again What to send instead where Redis has forgotten the script. */
+  async function call<T>(send: () => Promise<T>, again?: () => Promise<T>): Promise<T> {
     refuseWhenClosed()
     if (client.status !== 'ready') {
       // One listener for all who wait, however many they are.
@@ -116,20 +122,16 @@ export function openSession(
     try {
       return await send()
     } catch (error) {
-      throw withoutCommand(error)
+      if (again && isForgotten(error)) return call(again)
+      throw refused(error)
     } finally {
       silence.answered()
     }
   }
 
-  async function run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
-    const { lua, sha, numberOfKeys } = SCRIPTS[script]
-    try {
-      return await call(() => client.evalsha(sha, numberOfKeys, ...keysAndArguments))
-    } catch (error) {
-      if (!isForgotten(error)) throw error
-      return call(() => client.eval(lua, numberOfKeys, ...keysAndArguments))
-    }
+  function refused(error: unknown): unknown {
+    if (isFromReplica(error)) onReplica()
+    return withoutCommand(error)
   }
 
   let corked = false
@@ -149,6 +151,14 @@ export function openSession(
     })
   }
 
+  function run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
+    const { lua, sha, numberOfKeys } = SCRIPTS[script]
+    return call(
+      () => client.evalsha(sha, numberOfKeys, ...keysAndArguments),
+      () => client.eval(lua, numberOfKeys, ...keysAndArguments),
+    )
+  }
+
   async function end(): Promise<void> {
     await replicas?.close()
     if (!own) return
@@ -165,7 +175,7 @@ export function openSession(
       if (!replicas) return run(script, keysAndArguments)
       refuseWhenClosed()
       return replicas.run(SCRIPTS[script], keysAndArguments).catch((error) => {
-        throw withoutCommand(error)
+        throw refused(error)
       })
     },
     info: (section) => call(() => client.info(section)),

@@ -1,5 +1,5 @@
 // Client secrets at rest are hashes: whoever reads the client table learns no secret.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 const PREFIX = 'sha256:'
 
@@ -23,7 +23,7 @@ export function createClientSecret(): { secret: string; hash: string } {
  * 128 bits and more, which need no slow hash (RFC 6749 §10.10); not for a password that somebody thought up.
  */
 export function hashClientSecret(secret: string): string {
-  return PREFIX + createHash('sha256').update(secret).digest('base64url')
+  return PREFIX + hash('sha256', secret, 'base64url')
 }
 
 /** Whether a string is what {@link hashClientSecret} makes. */
@@ -34,12 +34,12 @@ export function isClientSecretHash(text: unknown): text is string {
 /** Compares in constant time, and against something even where the client has no secret at all. */
 export function verifyClientSecret(secret: string, hashes: string | readonly string[] | undefined): boolean {
   // By way of a string: see the MAC in ../tokens/link.ts.
-  const presented = Buffer.from(createHash('sha256').update(secret).digest('hex'), 'hex')
+  const presented = Buffer.from(hash('sha256', secret, 'hex'), 'hex')
   const known = hashes === undefined ? [] : typeof hashes === 'string' ? [hashes] : hashes
   let match = false
-  for (const hash of known.length > 0 ? known : [undefined]) {
-    const expected = isClientSecretHash(hash)
-      ? Buffer.from(hash.slice(PREFIX.length), 'base64url')
+  for (const kept of known.length > 0 ? known : [undefined]) {
+    const expected = isClientSecretHash(kept)
+      ? Buffer.from(kept.slice(PREFIX.length), 'base64url')
       : NO_SECRET
     if (timingSafeEqual(presented, expected) && expected !== NO_SECRET) match = true
   }

@@ -1,6 +1,6 @@
 // What a code is tied to (RFC 6749 §4.1.3, RFC 7636 §4.6). Records are many and outlive their code by months, so they keep
 // only a part of the hash of what is only compared.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { keptChallenge } from './pkce'
 
 export interface CodeTerms {
@@ -40,5 +40,5 @@ export function isRedirectUri(terms: CodeTerms, presented: string | undefined): 
 }
 
 function hashOf(redirectUri: string): string {
-  return createHash('sha256').update(redirectUri).digest('base64url').slice(0, 16)
+  return hash('sha256', redirectUri, 'base64url').slice(0, 16)
 }

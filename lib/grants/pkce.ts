@@ -1,5 +1,5 @@
 // Proof Key for Code Exchange (RFC 7636), with the method S256 alone (RFC 9700 §2.1.1).
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 
 /** The one method that is accepted. `plain` protects nothing that leaks (RFC 7636 §7.2). */
 export const CODE_CHALLENGE_METHOD = 'S256'
@@ -35,6 +35,6 @@ export function isKeptChallenge(value: unknown): value is string {
 export function verifyCodeChallenge(kept: string | null, verifier: string | undefined): boolean {
   if (kept === null) return verifier === undefined
   if (verifier === undefined || !VERIFIER.test(verifier)) return false
-  const computed = keptChallenge(createHash('sha256').update(verifier).digest('base64url'))
+  const computed = keptChallenge(hash('sha256', verifier, 'base64url'))
   return timingSafeEqual(Buffer.from(computed), Buffer.from(kept))
 }

@@ -58,9 +58,9 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
     let clientId: string | undefined
     let network = ''
     let isRead = false
-    const identify = async (id: string) => {
+    const identify = (id: string) => {
       clientId = id
-      await limits.byClient.check(network, id)
+      return limits.byClient.check(network, id)
     }
     try {
       network = networkOf(req)

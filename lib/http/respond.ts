@@ -16,22 +16,24 @@ export interface AuthorizationResponse extends Answer {
   send(res: ServerResponse): void
 }
 
-export function respond(res: ServerResponse, { status, headers = {}, body }: Answer): void {
+const HTML = 'text/html; charset=utf-8'
+const JSON_TEXT = 'application/json; charset=utf-8'
+
+export function respond(res: ServerResponse, { status, headers, body }: Answer): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
   const length = Buffer.byteLength(text)
 
   // RFC 6749 §5.1: nothing of ours is kept by a cache, but where an endpoint says so itself.
-  if (headers['Cache-Control'] === undefined) {
+  if (headers?.['Cache-Control'] === undefined) {
     res.setHeader('Cache-Control', 'no-store')
     res.setHeader('Pragma', 'no-cache')
   }
   if (body !== undefined) {
-    const type = typeof body === 'string' ? 'text/html' : 'application/json'
-    res.setHeader('Content-Type', `${type}; charset=utf-8`)
+    res.setHeader('Content-Type', typeof body === 'string' ? HTML : JSON_TEXT)
     res.setHeader('X-Content-Type-Options', 'nosniff')
   }
   if (status !== 204) res.setHeader('Content-Length', length)
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  if (headers) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
 
   res.writeHead(status)
   // Where all is ASCII, these are the same bytes as those of UTF-8, and written faster.

@@ -41,7 +41,7 @@ export function accessTokenClaims(token: {
     iat: token.now,
     exp: token.now + token.lifetime,
     jti: randomUUID(),
-    ...(token.scope.length > 0 ? { scope: token.scope.join(' ') } : { scope: undefined }),
+    scope: token.scope.length > 0 ? token.scope.join(' ') : undefined,
     grant_id: token.grant,
   } as AccessTokenClaims
 }

@@ -1,5 +1,5 @@
 // ID tokens (OpenID Connect Core §2, §3.1.3.6, §12.2).
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { SigningAlgorithm } from './signer'
 import type { SigningKeys } from './signing-keys'
 import { verifyJwt } from './verify-jwt'
@@ -48,10 +48,8 @@ export function idTokenClaims(token: {
 /** OpenID Connect Core §3.1.3.6: the left half of the hash that the algorithm of the ID token uses. */
 function leftHalfHash(text: string, alg: SigningAlgorithm): string {
   // By way of a string: see the MAC in link.ts.
-  const hash = createHash(`sha${alg.slice(2)}`)
-    .update(text)
-    .digest('hex')
-  return Buffer.from(hash.slice(0, hash.length / 2), 'hex').toString('base64url')
+  const whole = hash(`sha${alg.slice(2)}`, text, 'hex')
+  return Buffer.from(whole.slice(0, whole.length / 2), 'hex').toString('base64url')
 }
 
 /** What an `id_token_hint` says: whom this server once told which client about, in which session of the host's. */

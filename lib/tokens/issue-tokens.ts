@@ -34,9 +34,9 @@ export interface TokenResponse {
   readonly token_type: 'Bearer'
   /** Seconds. */
   readonly expires_in: number
-  readonly scope?: string
-  readonly refresh_token?: string
-  readonly id_token?: string
+  readonly scope: string | undefined
+  readonly refresh_token: string | undefined
+  readonly id_token: string | undefined
 }
 
 /** Signs the tokens of a decision. @throws {OAuthError} 503 when a key cannot sign. */
@@ -103,9 +103,9 @@ export function createIssueTokens({
       access_token: accessToken,
       token_type: 'Bearer',
       expires_in: expiresIn,
-      ...(scope.length > 0 && { scope: scope.join(' ') }),
-      ...(issuable.refreshToken !== undefined && { refresh_token: issuable.refreshToken }),
-      ...(idToken !== undefined && { id_token: idToken }),
+      scope: scope.length > 0 ? scope.join(' ') : undefined,
+      refresh_token: issuable.refreshToken,
+      id_token: idToken,
     }
   }
 }

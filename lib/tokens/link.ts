@@ -1,6 +1,6 @@
 // The text of a code or refresh token: version · partition · grant id · link number · MAC, 39 bytes in base64url.
 // The text proves itself, so a made-up token never reaches the store, and a copy of the store makes no token.
-import { createHash, createHmac, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { GrantKey } from '../stores/token-store'
 import { deriveKey } from './derive-key'
 
@@ -92,7 +92,7 @@ export function newGrantId(subject: SubjectKey): GrantId {
  * with the partition, two of a billion grants meet with a probability of 1 in 10^16.
  */
 export function grantKey({ partition, bytes }: GrantId): GrantKey {
-  return `${partition}.${createHash('sha256').update(bytes).digest('base64url').slice(0, NAME)}`
+  return `${partition}.${hash('sha256', bytes, 'base64url').slice(0, NAME)}`
 }
 
 /** By what the store finds a user's grants. */
@@ -103,6 +103,6 @@ export type SubjectKey = string
  * name nobody. Its first 16 bits are the partition of all grants of this user.
  */
 export function subjectKey(issuer: string, subject: string): SubjectKey {
-  const hash = createHash('sha256').update(`${issuer}\0${subject}`).digest()
-  return `${hash.toString('hex', 0, 2)}.${hash.toString('base64url', 2).slice(0, NAME)}`
+  const digest = createHash('sha256').update(`${issuer}\0${subject}`).digest()
+  return `${digest.toString('hex', 0, 2)}.${digest.toString('base64url', 2).slice(0, NAME)}`
 }

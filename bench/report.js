@@ -50,6 +50,8 @@ export function kept() {
   return results
 }
 
+const redisOf = ({ roundTrips, commands, commandsInScripts }) => [roundTrips, commands, commandsInScripts]
+
 /** The tables of `npm run bench`. @param {Record<string, Record<string, any>>} results By scenario, then by server. */
 export function tablesOf(results) {
   const scenarios = SCENARIOS.filter(({ name }) => results[name])
@@ -64,20 +66,26 @@ export function tablesOf(results) {
     ])
   const titles = ['', ...scenarios.map(({ title }) => title)]
   const ratio = (one, other, digits = 0) => `${one.toFixed(digits)} · ${(one / other).toFixed(2)}`
+  /** Several figures that belong together, and the ratio of each. */
+  const ratios = (ones, others, print) => {
+    const parts = ones.map((one, i) => (others[i] > 0 ? (one / others[i]).toFixed(2) : '–'))
+    return `${ones.map(print).join(' / ')} · ${parts.join(' / ')}`
+  }
 
   const tables = [
     'CPU of the server for one request, in µs, and its ratio to the hand-written endpoint:',
     table([titles, ...rows(({ cpu }, base) => ratio(cpu, base.cpu))]),
     'Requests per second on one core, and the ratio:',
     table([titles, ...rows(({ rate }, base) => ratio(rate, base.rate))]),
-    'Milliseconds with 32 requests in flight, p50 / p99:',
-    table([titles, ...rows(({ p50, p99 }) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`)]),
-    'Redis: round trips / commands sent / commands inside scripts, of one request:',
+    'Milliseconds with 32 requests in flight, p50 / p99, and the ratios:',
     table([
       titles,
-      ...rows((r) =>
-        [r.roundTrips, r.commands, r.commandsInScripts].map((n) => Math.round(n * 10) / 10).join(' / '),
-      ),
+      ...rows((r, base) => ratios([r.p50, r.p99], [base.p50, base.p99], (ms) => ms.toFixed(1))),
+    ]),
+    'Redis: round trips / commands sent / commands inside scripts, of one request, and the ratios:',
+    table([
+      titles,
+      ...rows((r, base) => ratios(redisOf(r), redisOf(base), (count) => Math.round(count * 10) / 10)),
     ]),
     'Peak memory of the process (RSS), in MiB, and the ratio:',
     table([titles, ...rows(({ memory }, base) => ratio(memory / 2 ** 20, base.memory / 2 ** 20))]),

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import express, { type RequestHandler } from 'express'
 import express4 from 'express4'
@@ -294,6 +295,63 @@ describe('the size of a request', () => {
     })
     expect(response.status).toBe(200)
   })
+})
+
+describe('a body that comes in one packet with its head', () => {
+  const refresh = 'grant_type=refresh_token&client_id=spa&refresh_token=x'
+  const whole = `${head(`Content-Length: ${refresh.length}`)}${refresh}`
+  const last = whole.replace('Content-Length', 'Connection: close\r\nContent-Length')
+
+  it('is not taken for a part of what comes in the same packet (RFC 9112 §9.3.2)', async () => {
+    const server = fixture()
+    const port = await portOf(server)
+    const answer = await talk(port, (socket) => socket.write(whole + whole + last))
+    expect(answer.match(/HTTP\/1.1 400 Bad Request/g)).toHaveLength(3)
+    expect(server.eventsOf('request.refused').map(({ reason }) => reason)).toEqual(
+      Array(3).fill('forged_refresh_token'),
+    )
+  })
+
+  it.each([
+    ['in one', [1000]],
+    ['in two', [5, 1000]],
+    ['byte by byte behind it', [1, 1, 1, 1, 1000]],
+  ])('is read as one that comes %s', async (_name, sizes) => {
+    const server = fixture()
+    const port = await portOf(server)
+    const form = exchangeForm(await server.code())
+    const answer = await talk(port, async (socket) => {
+      socket.setNoDelay(true)
+      let rest = form
+      let packet = head(`Connection: close\r\nContent-Length: ${form.length}`)
+      for (const size of sizes) {
+        packet += rest.slice(0, size)
+        rest = rest.slice(size)
+        socket.write(packet)
+        packet = ''
+        await delay(20)
+      }
+    })
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+  })
+
+  it.each([5, 4] as const)(
+    'leaves the end of the request to be heard by a host on Express %i',
+    async (expressMajor) => {
+      const heard: string[] = []
+      const server = fixture({
+        expressMajor,
+        before: (app) =>
+          app.use((req, _res, next) => {
+            for (const event of ['end', 'close']) req.on(event, () => heard.push(event))
+            next()
+          }),
+      })
+      const port = await portOf(server)
+      await talk(port, (socket) => socket.write(last))
+      expect(heard).toEqual(['end', 'close'])
+    },
+  )
 })
 
 describe('a body that does not come as it was said', () => {

@@ -30,6 +30,7 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     throw malformed('The body must not be compressed.', 'compressed_body')
   }
+  if (Number(req.headers['content-length'] ?? 0) > LIMIT_BYTES) throw tooLarge()
   return new URLSearchParams(isHere(req) ? takeText(req) : await readText(req))
 }
 
@@ -41,7 +42,6 @@ export function isHere({ headers, readableFlowing, readableLength }: IncomingMes
 }
 
 function takeText(req: IncomingMessage): string {
-  if (req.readableLength > LIMIT_BYTES) throw tooLarge()
   const text = String(req.read())
   // What is still to come is its end.
   req.resume()
@@ -55,7 +55,6 @@ export function isWithoutBody({ headers }: IncomingMessage): boolean {
 }
 
 function readText(req: IncomingMessage): Promise<string> {
-  if (Number(req.headers['content-length'] ?? 0) > LIMIT_BYTES) return Promise.reject(tooLarge())
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let bytes = 0

@@ -46,8 +46,8 @@ async function settled(redis) {
   do {
     const [next, keys] = await redis.redis.scan(cursor, 'COUNT', 1000)
     cursor = next
-    const ages = await Promise.all(keys.map((key) => redis.redis.pttl(key)))
-    const short = keys.filter((_, i) => ages[i] >= 0 && ages[i] <= 60_000)
+    const left = await Promise.all(keys.map((key) => redis.redis.pttl(key)))
+    const short = keys.filter((_, i) => left[i] >= 0 && left[i] <= 60_000)
     if (short.length > 0) await redis.redis.del(...short)
   } while (cursor !== '0')
   return redis.usedMemory()

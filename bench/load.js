@@ -54,7 +54,6 @@ export async function load(
     seconds: (performance.now() - started) / 1000,
     latencies,
     samples,
-    used: taken,
   }
 }
 

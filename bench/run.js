@@ -1,8 +1,8 @@
 // npm run bench: every server through every scenario, interleaved, on one core, with the load on the other.
 //
-//   npm run bench                            all of it, about 12 minutes; writes the table in docs/benchmarks.md
+//   npm run bench                            all of it, about 15 minutes; writes the tables in docs/benchmarks.md
 //   npm run bench -- --quick                 the same in less than 2 minutes, less exact; writes nothing
-//   npm run bench -- --scenario es256-keep   one scenario; the others of the table stay as they were
+//   npm run bench -- --scenario es256-keep   one scenario; writes nothing
 //   npm run bench -- --server ours           one server beside the hand-written one; writes nothing
 import { stderr } from 'node:process'
 import { parseArgs } from 'node:util'
@@ -10,7 +10,7 @@ import { countBytes, countCommands } from './census.js'
 import { load } from './load.js'
 import { generateKey, percentile, pinToLoadCore } from './measure.js'
 import { startRedis } from './redis-server.js'
-import { keep, kept, measuredOn, tablesOf, writeSection } from './report.js'
+import { measuredOn, tablesOf, writeSection } from './report.js'
 import { SCENARIOS, SERVERS } from './scenarios.js'
 import { startServer } from './start-server.js'
 import { verifyTokens } from './verify.js'
@@ -38,7 +38,8 @@ const servers = SERVERS.filter(
   ({ name }) => !given.server || given.server.includes(name) || name === 'hand-written',
 )
 
-const published = !given.quick && !given.server
+/** What is published is of one run. */
+const published = !given.quick && !given.scenario && !given.server
 
 pinToLoadCore()
 const redis = await startRedis()
@@ -46,10 +47,9 @@ const results = {}
 for (const scenario of scenarios) {
   const all = servers.filter(({ keeps }) => keeps !== false || scenario.step !== 'keep')
   results[scenario.name] = await runScenario(scenario, all)
-  if (published) keep(scenario, results[scenario.name])
 }
 console.log(tablesOf(results))
-if (published) writeSection('table', `${measuredOn(await redis.version())}\n\n${tablesOf(kept())}`)
+if (published) writeSection('table', `${measuredOn(await redis.version())}\n\n${tablesOf(results)}`)
 await redis.stop()
 
 async function runScenario(scenario, servers) {
@@ -63,7 +63,14 @@ async function runScenario(scenario, servers) {
     keep: step === 'keep',
     clientId: client.clientId,
   }
-  const runs = servers.map(({ name }) => ({ name, slices: [], latencies: [], rates: [], memory: [] }))
+  const runs = servers.map(({ name }) => ({
+    name,
+    slices: [],
+    redisCpu: [],
+    latencies: [],
+    rates: [],
+    memory: [],
+  }))
 
   for (let process = 1; process <= processes; process++) {
     await redis.redis.flushall()
@@ -87,10 +94,11 @@ async function runScenario(scenario, servers) {
   stderr.write(` ${scenario.title}\n`)
 
   return Object.fromEntries(
-    runs.map(({ name, slices, rates, latencies, memory, census }) => [
+    runs.map(({ name, slices, redisCpu, rates, latencies, memory, census }) => [
       name,
       {
         cpu: percentile(slices, 0.1),
+        redisCpu: percentile(redisCpu, 0.5),
         rate: percentile(rates, 0.9),
         p50: percentile(latencies, 0.5),
         p99: percentile(latencies, 0.99),
@@ -105,11 +113,13 @@ async function takeTurn(run, scenario, publicKey) {
   if (scenario.step === 'code') {
     run.tokens = await prepare(run, scenario, Math.ceil(run.fastest * seconds * 1.5))
   }
+  const before = await redis.cpu()
   await run.server.measure(slice)
   const done = await load(run.server, scenario, run.tokens, { seconds })
   const { slices } = await run.server.measured()
   const rate = done.requests / done.seconds
   run.slices.push(...slices)
+  run.redisCpu.push(((await redis.cpu()) - before) * (1e6 / done.requests))
   run.latencies.push(...done.latencies)
   run.rates.push(rate)
   run.fastest = Math.max(run.fastest, rate)

@@ -1,5 +1,6 @@
 // What is measured, and the terms that all servers share: the same clients, lifetimes, scope and request bodies.
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 
 export const ISSUER = 'https://op.example/oauth'
 export const AUDIENCE = 'https://api.example'
@@ -31,24 +32,31 @@ export const SCENARIOS = [
   { name: 'rs256-rotate', title: 'RS256 rotate', alg: 'RS256', step: 'rotate', client: PUBLIC },
 ]
 
+const { dependencies } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'))
+
+function peer(name, library, more = {}) {
+  return { name, title: `${library} ${dependencies[library]}`, ...more }
+}
+
 /** In the order of the table; `keeps: false` where a server can only rotate. */
 export const SERVERS = [
   { name: 'floor', title: 'bare node:http, raw crypto, one script (the floor)' },
   { name: 'ours-bare', title: '**this library, bare node:http**' },
   { name: 'ours', title: '**this library, Express 5**' },
-  { name: 'mcp-sdk', title: '@modelcontextprotocol/sdk' },
+  peer('mcp-sdk', '@modelcontextprotocol/sdk'),
+  { name: 'hand-written-tuned', title: 'hand-written on Express 5, by somebody who has profiled it' },
   { name: 'hand-written', title: 'hand-written on Express 5' },
-  { name: 'jmondi', title: '@jmondi/oauth2-server', keeps: false },
-  { name: 'node-oauth', title: '@node-oauth/oauth2-server' },
-  { name: 'oauth2orize', title: 'oauth2orize' },
-  { name: 'oidc-provider', title: 'oidc-provider' },
+  peer('jmondi', '@jmondi/oauth2-server', { keeps: false }),
+  peer('node-oauth', '@node-oauth/oauth2-server'),
+  peer('oauth2orize', 'oauth2orize'),
+  peer('oidc-provider', 'oidc-provider'),
 ]
 
 /**
  * What each file in servers/ exports as `start`.
  *
  * @typedef {{ redisUrl: string, privateKey: import('node:crypto').KeyObject, kid: string, alg: 'ES256' | 'RS256',
- *   keep: boolean, clientId: string, bodyLimit?: never }} ServerOptions
+ *   keep: boolean, clientId: string }} ServerOptions
  * @typedef {{ listener: import('node:http').RequestListener, path: string,
  *   issueCode: (subject: string) => Promise<string> }} Server
  */

@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url'
 
 const PROCESS = fileURLToPath(new URL('server-process.js', import.meta.url))
 
-/** `cores` as taskset has them. */
-export async function startServer(server, options, { cores = '0', nodeArguments = [] } = {}) {
+/** `cores` as taskset has them; `onOutput` gets what the server prints. */
+export async function startServer(server, options, { cores = '0', nodeArguments = [], onOutput } = {}) {
   const command = [process.execPath, ...nodeArguments, PROCESS]
   const child = spawn('taskset', ['-c', cores, ...command], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: ['ignore', onOutput ? 'pipe' : 'inherit', 'inherit', 'ipc'],
   })
+  if (onOutput) child.stdout.setEncoding('utf8').on('data', onOutput)
   let stopping = false
   child.once('exit', (code, signal) => {
     if (!stopping) throw new Error(`the server ${server} ended by itself: ${signal ?? code}`)
@@ -35,6 +37,8 @@ export async function startServer(server, options, { cores = '0', nodeArguments 
     /** Begins to measure itself, in slices of so many requests. */
     measure: (requests = 256) => ask('measure', { requests }),
     measured: () => ask('measured'),
+    /** Bytes of the heap that are left after a collection; with `--expose-gc`. */
+    live: () => ask('live'),
     /** In bytes, the most that it ever had. */
     peakMemory: () =>
       Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) * 1024,

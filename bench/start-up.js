@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { load } from './load.js'
 import { percentile, pinToLoadCore } from './measure.js'
-import { measuredOn, table, writeSection } from './report.js'
+import { measuredOn, table, withRatio, writeSection } from './report.js'
 import { SERVERS } from './scenarios.js'
 import { openSetting, scenarioNamed } from './setting.js'
 
@@ -26,11 +26,12 @@ for (let repeat = 0; repeat < repeats; repeat++) {
     await server.stop()
   }
 }
-const rows = runs.map(({ title, times, memory }) => [
-  title,
-  percentile(times, 0.5).toFixed(0),
-  percentile(memory, 0.5).toFixed(0),
-])
+const median = ({ times, memory }) => ({ time: percentile(times, 0.5), size: percentile(memory, 0.5) })
+const base = median(runs.find(({ name }) => name === 'hand-written'))
+const rows = runs.map((run) => {
+  const { time, size } = median(run)
+  return [run.title, withRatio(time, base.time), withRatio(size, base.size)]
+})
 const text = table([['', 'ms to the first token', 'MiB then'], ...rows])
 console.log(text)
 if (!given.quick) writeSection('start-up', `${measuredOn(await setting.redis.version())}\n\n${text}`)

@@ -297,12 +297,12 @@ describe('the size of a request', () => {
   })
 })
 
-describe('a body that comes in one packet with its head', () => {
+describe('a body in as many packets as it likes', () => {
   const refresh = 'grant_type=refresh_token&client_id=spa&refresh_token=x'
   const whole = `${head(`Content-Length: ${refresh.length}`)}${refresh}`
   const last = whole.replace('Content-Length', 'Connection: close\r\nContent-Length')
 
-  it('is not taken for a part of what comes in the same packet (RFC 9112 §9.3.2)', async () => {
+  it('ends where its length says, whatever follows in the same packet (RFC 9112 §6.3, §9.3.2)', async () => {
     const server = fixture()
     const port = await portOf(server)
     const answer = await talk(port, (socket) => socket.write(whole + whole + last))
@@ -313,11 +313,18 @@ describe('a body that comes in one packet with its head', () => {
   })
 
   it.each([
-    ['in one', [1000]],
-    ['in two', [5, 1000]],
-    ['byte by byte behind it', [1, 1, 1, 1, 1000]],
-  ])('is read as one that comes %s', async (_name, sizes) => {
-    const server = fixture()
+    ['in one with its head', [1000]],
+    ['begun with its head', [5, 1000]],
+    ['behind its head', [0, 1000]],
+    ['byte by byte', [0, 1, 1, 1, 1, 1000]],
+  ])('is the same form %s, also where the host has set an encoding', async (_name, sizes) => {
+    const server = fixture({
+      before: (app) =>
+        app.use((req, _res, next) => {
+          req.setEncoding('utf8')
+          next()
+        }),
+    })
     const port = await portOf(server)
     const form = exchangeForm(await server.code())
     const answer = await talk(port, async (socket) => {
@@ -333,6 +340,26 @@ describe('a body that comes in one packet with its head', () => {
       }
     })
     expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+  })
+
+  it('is whole though the host has let it flow', async () => {
+    const server = fixture({
+      before: (app) =>
+        app.use(async (req, _res, next) => {
+          while (req.readableLength < Number(req.headers['content-length'])) await delay(1)
+          req.resume()
+          next()
+        }),
+    })
+    const port = await portOf(server)
+    const answer = await talk(port, async (socket) => {
+      socket.setNoDelay(true)
+      socket.write(last.slice(0, -5))
+      await delay(20)
+      socket.write(last.slice(-5))
+    })
+    expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
+    expect(server.eventsOf('request.refused').map(({ reason }) => reason)).toEqual(['forged_refresh_token'])
   })
 
   it.each([5, 4] as const)(

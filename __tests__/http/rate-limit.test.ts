@@ -347,6 +347,36 @@ describe('a store of the host’s', () => {
     expect(asked).toBe(2)
   })
 
+  it.each([
+    ['once for a form that came with its head', 1, 0],
+    ['again for a form that was waited for', 2, 20],
+  ])('is asked about an address %s', async (_, times, wait) => {
+    let asked = 0
+    const counts = new MemoryStore()
+    const store = (limit: 'address' | 'client'): Store => ({
+      get: (key) => {
+        if (limit === 'address') asked++
+        return counts.get(key)
+      },
+      increment: (key) => counts.increment(key),
+      decrement: (key) => counts.decrement(key),
+      resetKey: (key) => counts.resetKey(key),
+    })
+    const { server: listening, port } = await listen(fixture({ rateLimit: { store } }).app)
+    http = listening
+    const head =
+      'POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\n\r\n'
+    const socket = connect(port, '127.0.0.1')
+    if (wait > 0) {
+      socket.write(head)
+      await delay(wait)
+      socket.write('client_id=spa')
+    } else socket.write(`${head}client_id=spa`)
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 400 /)
+    expect(asked).toBe(times)
+  })
+
   it('is made for each of the two limits, and its keys hold no secret', async () => {
     const keys: Record<string, string[]> = {}
     const server = limited({

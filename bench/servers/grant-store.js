@@ -12,8 +12,8 @@ local grant = redis.call('GETDEL', KEYS[1])
 if grant then redis.call('SET', KEYS[2], grant, 'EX', ARGV[1]) end
 return grant`
 
-export function openGrantStore(redisUrl, clientId) {
-  const redis = new Redis(redisUrl)
+export function openGrantStore(redisUrl, clientId, redisOptions = {}) {
+  const redis = new Redis(redisUrl, redisOptions)
   redis.defineCommand('exchange', { lua: EXCHANGE, numberOfKeys: 2 })
   const parse = (text) => (text === null ? undefined : JSON.parse(text))
   const codeKey = (code) => `code:${code}`

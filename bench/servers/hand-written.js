@@ -11,15 +11,20 @@ import { newToken, openGrantStore } from './grant-store.js'
 const sha256 = (text) => createHash('sha256').update(text).digest()
 
 /** @param {import('../scenarios.js').ServerOptions} options */
-export async function start({ redisUrl, privateKey, kid, alg, keep, clientId }) {
-  const store = openGrantStore(redisUrl, clientId)
+export async function start(options) {
+  const { redisUrl, clientId, privateKey, alg, kid } = options
+  const sign = (typ, claims) => jwt.sign(claims, privateKey, { algorithm: alg, header: { alg, typ, kid } })
+  return serve(options, { store: openGrantStore(redisUrl, clientId), sign, settings: {} })
+}
+
+/** @param {import('../scenarios.js').ServerOptions} options */
+export function serve({ keep }, { store, sign, settings }) {
   const clients = new Map([
     ['spa', { client_id: 'spa' }],
     ['web', { client_id: 'web', secretHash: sha256(CLIENT_SECRET) }],
   ])
-  const sign = (typ, claims) => jwt.sign(claims, privateKey, { algorithm: alg, header: { alg, typ, kid } })
-
   const app = express()
+  for (const [name, value] of Object.entries(settings)) app.set(name, value)
   app.post('/token', express.urlencoded({ extended: false }), async (req, res) => {
     const { grant_type, client_id, client_secret, code, code_verifier, redirect_uri, refresh_token } =
       req.body

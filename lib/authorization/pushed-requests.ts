@@ -1,6 +1,6 @@
 // Pushed requests (RFC 9126): kept for a while, found again by a URI that nobody can guess, and answered once. The
 // store sees a hash of that URI: a copy of it opens no request.
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { Client } from '../clients/client'
 import { OAuthError, unavailable } from '../errors'
 import type { OnEvent } from '../events'
@@ -59,7 +59,7 @@ export function createPushedRequests(services: {
   function keyOf(requestUri: string): string | undefined {
     const reference = requestUri.slice(PREFIX.length)
     if (!isPushed(requestUri) || !REFERENCE.test(reference)) return undefined
-    return `par:${createHash('sha256').update(`${issuer}\0${reference}`).digest('base64url')}`
+    return `par:${hash('sha256', `${issuer}\0${reference}`, 'base64url')}`
   }
 
   function decode(value: string): Kept {

@@ -1,7 +1,7 @@
 // When a browser first came with a request. A user who is sent away to log in comes back to the same URL, which still
 // asks for a login: by this it is known that the login is the one asked for. Kept in a cookie of that browser, under a
 // MAC and tied to the whole request: nothing is kept on the server, and nobody else's visit counts.
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { deriveKey } from '../tokens/derive-key'
 
@@ -122,5 +122,5 @@ function setCookie(res: ServerResponse, cookie: string | undefined): void {
 
 /** 12 bytes of the hash fill 16 characters, with which the text of its visit begins. */
 function nameOf(request: string): string {
-  return createHash('sha256').update(request).digest().toString('base64url', 0, HASH)
+  return hash('sha256', request, 'buffer').toString('base64url', 0, HASH)
 }

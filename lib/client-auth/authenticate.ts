@@ -3,7 +3,7 @@ import { authMethodOf, type Client, type FindClient } from '../clients/client'
 import { OAuthError } from '../errors'
 import type { OnEvent } from '../events'
 import { inTime } from '../host'
-import type { ClientAuthMethod, ClientAuthRequest, ClientCredentials } from './client-auth-method'
+import type { ClientAuthMethod, ClientAuthRequest } from './client-auth-method'
 import { none } from './none'
 
 /** The client of a request. @throws {OAuthError} `invalid_client`, in the same words whatever the cause. */
@@ -18,23 +18,21 @@ export function createAuthenticateClient(
   const acceptsPublic = methods.includes(none)
 
   return async (request) => {
-    let method = none
-    let credentials: ClientCredentials | undefined
-    for (const one of proving) {
-      const found = one.find(request)
-      if (!found) continue
-      // RFC 6749 §2.3: a client must not use more than one method in a request.
-      if (credentials) {
-        throw new OAuthError('invalid_request', 'More than one client authentication method was used.', {
-          reason: 'two_auth_methods',
-        })
-      }
-      method = one
-      credentials = found
+    const found = proving.flatMap((method) => {
+      const credentials = method.find(request)
+      return credentials ? [{ method, credentials }] : []
+    })
+    // RFC 6749 §2.3: a client must not use more than one method in a request.
+    if (found.length > 1) {
+      throw new OAuthError('invalid_request', 'More than one client authentication method was used.', {
+        reason: 'two_auth_methods',
+      })
     }
-    if (acceptsPublic) credentials ??= none.find(request)
-    if (!credentials) throw refused('no_client_credentials')
+    const publicCredentials = acceptsPublic ? none.find(request) : undefined
+    const used = found[0] ?? (publicCredentials && { method: none, credentials: publicCredentials })
+    if (!used) throw refused('no_client_credentials')
 
+    const { method, credentials } = used
     const named = request.parameters.get('client_id')
     if (named !== undefined && named !== credentials.clientId) {
       throw new OAuthError('invalid_request', 'The client_id does not match the client that authenticated.', {

@@ -26,7 +26,7 @@ const CREDENTIALS = [
 export function createReadClientRequest(authenticate: AuthenticateClient): ReadClientRequest {
   return async ({ query, form, req, identify }) => {
     // RFC 6749 §2.3.1: not in the URI, where logs and histories keep them.
-    if (query.size > 0 && CREDENTIALS.some((name) => query.has(name))) {
+    if (CREDENTIALS.some((name) => query.has(name))) {
       throw new OAuthError('invalid_request', 'Parameters must be sent in the body.', {
         reason: 'credentials_in_query',
       })

@@ -63,10 +63,10 @@ function readText(req: IncomingMessage): Promise<string> {
       LIMIT_SECONDS * 1000,
     )
 
-    const onData = (chunk: Buffer) => {
+    const onData = (chunk: Buffer | string) => {
       bytes += chunk.length
       if (bytes > LIMIT_BYTES) finish(tooLarge())
-      else chunks.push(chunk)
+      else chunks.push(Buffer.from(chunk)) // a string, where the host has set an encoding
     }
     const onEnd = () => finish()
     const onCut = () => finish(malformed('The body ended too early.', 'cut_body'))

@@ -30,7 +30,7 @@ export interface RateLimits {
   readonly byClient: FailureLimiter
 }
 
-/** A request asks three times. With the time that it has for the store of the grants, it is answered within 1.5 s. */
+/** A request asks three times at most. With the time that it has for the store of the grants, it is answered within 1.5 s. */
 const TIMEOUT_SECONDS = 0.1
 
 /** A store that has failed is left alone for so long: nobody waits for it again, and nothing piles up in front of it. */

@@ -19,12 +19,12 @@ export interface AuthorizationResponse extends Answer {
 const HTML = 'text/html; charset=utf-8'
 const JSON_TEXT = 'application/json; charset=utf-8'
 
-export function respond(res: ServerResponse, { status, headers, body }: Answer): void {
+export function respond(res: ServerResponse, { status, headers = {}, body }: Answer): void {
   const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body)
   const length = Buffer.byteLength(text)
 
   // RFC 6749 §5.1: nothing of ours is kept by a cache, but where an endpoint says so itself.
-  if (headers?.['Cache-Control'] === undefined) {
+  if (headers['Cache-Control'] === undefined) {
     res.setHeader('Cache-Control', 'no-store')
     res.setHeader('Pragma', 'no-cache')
   }
@@ -33,7 +33,7 @@ export function respond(res: ServerResponse, { status, headers, body }: Answer):
     res.setHeader('X-Content-Type-Options', 'nosniff')
   }
   if (status !== 204) res.setHeader('Content-Length', length)
-  if (headers) for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
 
   res.writeHead(status)
   // Where all is ASCII, these are the same bytes as those of UTF-8, and written faster.

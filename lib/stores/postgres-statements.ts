@@ -1,5 +1,5 @@
 // What PostgreSQL itself is told. Each operation is one statement, so that it is one round trip and needs no transaction.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { ConfigError } from '../errors'
 import { MAX_GRANTS_PER_CLIENT } from './token-store'
 
@@ -191,7 +191,7 @@ export function statementsFor(tables: PostgresTables) {
 
 /** Named after its text: stores of other tables, or of another version of the library, may share a connection. */
 function statement(name: string, text: string): Statement {
-  return { name: `oauth_${name}_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`, text }
+  return { name: `oauth_${name}_${hash('sha256', text, 'hex').slice(0, 16)}`, text }
 }
 
 function namesOf({ schema, prefix = 'oauth_' }: PostgresTables) {

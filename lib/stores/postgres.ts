@@ -1,6 +1,6 @@
 // Grants in PostgreSQL: one row for each grant, found by key, by subject and by expiry; what is done to them is in
 // postgres-statements.ts.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { connectPostgres, type PostgresConnectionOptions } from './postgres-connection'
 import { createTables, type PostgresTables, postgresTables, statementsFor } from './postgres-statements'
 import {
@@ -108,17 +108,17 @@ export function postgresStore({ schema, prefix, ...connection }: PostgresStoreOp
     },
 
     async put(key: string, value: string, ttl: number): Promise<boolean> {
-      const { rowCount } = await postgres.run(statements.put, [hash(key), bytes(value), ttl])
+      const { rowCount } = await postgres.run(statements.put, [digestOf(key), bytes(value), ttl])
       return rowCount === 1
     },
 
     async get(key: string): Promise<string | undefined> {
-      const { rows } = await postgres.run<{ value: Buffer }>(statements.get, [hash(key)])
+      const { rows } = await postgres.run<{ value: Buffer }>(statements.get, [digestOf(key)])
       return rows[0]?.value.toString()
     },
 
     async take(key: string): Promise<string | undefined> {
-      const { rows } = await postgres.run<{ value: Buffer; live: boolean }>(statements.take, [hash(key)])
+      const { rows } = await postgres.run<{ value: Buffer; live: boolean }>(statements.take, [digestOf(key)])
       return rows[0]?.live ? rows[0].value.toString() : undefined
     },
 
@@ -127,8 +127,8 @@ export function postgresStore({ schema, prefix, ...connection }: PostgresStoreOp
 }
 
 /** Of any length, and what is indexed must be short. */
-function hash(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+function digestOf(key: string): Buffer {
+  return hash('sha256', key, 'buffer')
 }
 
 function bytes(text: string): Buffer {

@@ -34,6 +34,7 @@ export function connectRedis({
   if (waitForReplicas) checkWaitForReplicas(waitForReplicas)
   // A cluster tells by itself where a primary is, and a client of the host's own is the host's.
   const following = given === undefined && address.cluster === undefined
+  const sessions = new Set<RedisSession>()
   const onReplica = () => {
     if (following) void lookForPrimary()
   }
@@ -42,7 +43,6 @@ export function connectRedis({
     sessions.add(session)
     return session
   }
-  const sessions = new Set<RedisSession>()
   let current = open()
   const { client } = current
   let closing: Promise<void> | undefined

@@ -1,6 +1,6 @@
 // What Redis itself runs. Each operation is one script: nothing comes between its reading and its writing. A script
 // touches the keys it is given and no others, all with the tag of one subject's partition, so all in one slot.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * A read that a replica refuses: a server that is no primary any more may lag, or have stayed behind for good. GETEX
@@ -202,5 +202,5 @@ export type ScriptName = keyof typeof SCRIPTS
 
 /** Redis keeps scripts by their hash. */
 function script(lua: string, numberOfKeys: number) {
-  return { lua, numberOfKeys, sha: createHash('sha1').update(lua).digest('hex') }
+  return { lua, numberOfKeys, sha: hash('sha1', lua, 'hex') }
 }

@@ -109,8 +109,7 @@ export function openSession(
     if (closing || (client.status === 'end' && !own)) throw new Error('The connection to Redis is closed.')
   }
 
-  /** @param again What to send instead where Redis has forgotten the script. */
-  async function call<T>(send: () => Promise<T>, again?: () => Promise<T>): Promise<T> {
+  async function call<T>(send: () => Promise<T>): Promise<T> {
     refuseWhenClosed()
     if (client.status !== 'ready') {
       // One listener for all who wait, however many they are.
@@ -122,16 +121,24 @@ export function openSession(
     try {
       return await send()
     } catch (error) {
-      if (again && isForgotten(error)) return call(again)
-      throw refused(error)
+      throw failure(error)
     } finally {
       silence.answered()
     }
   }
 
-  function refused(error: unknown): unknown {
+  /** As the caller gets it. That it came from a replica is told. */
+  function failure(error: unknown): unknown {
     if (isFromReplica(error)) onReplica()
     return withoutCommand(error)
+  }
+
+  function run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
+    const { lua, sha, numberOfKeys } = SCRIPTS[script]
+    return call(() => client.evalsha(sha, numberOfKeys, ...keysAndArguments)).catch((error) => {
+      if (!isForgotten(error)) throw error
+      return call(() => client.eval(lua, numberOfKeys, ...keysAndArguments))
+    })
   }
 
   let corked = false
@@ -151,14 +158,6 @@ export function openSession(
     })
   }
 
-  function run(script: ScriptName, keysAndArguments: Arguments): Promise<unknown> {
-    const { lua, sha, numberOfKeys } = SCRIPTS[script]
-    return call(
-      () => client.evalsha(sha, numberOfKeys, ...keysAndArguments),
-      () => client.eval(lua, numberOfKeys, ...keysAndArguments),
-    )
-  }
-
   async function end(): Promise<void> {
     await replicas?.close()
     if (!own) return
@@ -175,7 +174,7 @@ export function openSession(
       if (!replicas) return run(script, keysAndArguments)
       refuseWhenClosed()
       return replicas.run(SCRIPTS[script], keysAndArguments).catch((error) => {
-        throw refused(error)
+        throw failure(error)
       })
     },
     info: (section) => call(() => client.info(section)),

@@ -1,6 +1,6 @@
 // Grants in Redis: standalone, Sentinel or Cluster. One value for each grant and one index for each subject, both of
 // which expire by themselves; what is done to them is in redis-scripts.ts.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { badOptions } from './redis-client'
 import { connectRedis, type RedisConnectionOptions } from './redis-connection'
 import {
@@ -260,7 +260,7 @@ function memberOf(key: GrantKey, client: string): string {
 const TAG_LENGTH = 1
 
 function tagOf(client: string): string {
-  return createHash('sha256').update(client).digest('base64url').slice(0, TAG_LENGTH)
+  return hash('sha256', client, 'base64url').slice(0, TAG_LENGTH)
 }
 
 function keyOf(subject: string, member: string): GrantKey {

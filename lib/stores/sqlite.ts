@@ -1,5 +1,5 @@
 // Grants in a file of SQLite, for one machine: they survive a restart, and no server has to run.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { openSqliteFile } from './sqlite-file'
 import {
   type GrantFilter,
@@ -118,7 +118,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
     )`)
 
   function liveValue(key: string): string | undefined {
-    const row = valueByKey.get(hash(key), now()) as { value: Uint8Array } | undefined
+    const row = valueByKey.get(digestOf(key), now()) as { value: Uint8Array } | undefined
     return row && text(row.value)
   }
 
@@ -192,7 +192,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
         const kept = liveValue(key)
         if (kept !== undefined) return kept === value
         const put = now()
-        putValue.run(hash(key), bytes(value), put + milliseconds(ttl))
+        putValue.run(digestOf(key), bytes(value), put + milliseconds(ttl))
         sweepValues.run(put)
         return true
       }),
@@ -202,7 +202,7 @@ export function sqliteStore({ file }: SqliteStoreOptions): TokenStore {
     take: (key: string) =>
       sqlite.write(() => {
         const value = liveValue(key)
-        deleteValue.run(hash(key))
+        deleteValue.run(digestOf(key))
         return value
       }),
 
@@ -231,8 +231,8 @@ function stateOf(row: Row, asked: number): StoredGrant {
 }
 
 /** Of any length, and it is kept twice. */
-function hash(key: string): Uint8Array {
-  return createHash('sha256').update(key).digest()
+function digestOf(key: string): Uint8Array {
+  return hash('sha256', key, 'buffer')
 }
 
 function bytes(text: string): Uint8Array {

@@ -13,7 +13,7 @@ export interface AccessTokenClaims {
   readonly iat: number
   readonly exp: number
   readonly jti: string
-  readonly scope?: string
+  readonly scope?: string | undefined
   readonly grant_id: GrantKey
   readonly [claim: string]: unknown
 }
@@ -41,9 +41,10 @@ export function accessTokenClaims(token: {
     iat: token.now,
     exp: token.now + token.lifetime,
     jti: randomUUID(),
+    // Set even where undefined, so that it never comes from the host's own claims.
     scope: token.scope.length > 0 ? token.scope.join(' ') : undefined,
     grant_id: token.grant,
-  } as AccessTokenClaims
+  }
 }
 
 export interface VerifyAccessToken {

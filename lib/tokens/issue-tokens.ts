@@ -34,9 +34,9 @@ export interface TokenResponse {
   readonly token_type: 'Bearer'
   /** Seconds. */
   readonly expires_in: number
-  readonly scope: string | undefined
-  readonly refresh_token: string | undefined
-  readonly id_token: string | undefined
+  readonly scope?: string | undefined
+  readonly refresh_token?: string | undefined
+  readonly id_token?: string | undefined
 }
 
 /** Signs the tokens of a decision. @throws {OAuthError} 503 when a key cannot sign. */

@@ -1,6 +1,6 @@
 // The text of a code or refresh token: version · partition · grant id · link number · MAC, 39 bytes in base64url.
 // The text proves itself, so a made-up token never reaches the store, and a copy of the store makes no token.
-import { createHash, createHmac, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { GrantKey } from '../stores/token-store'
 import { deriveKey } from './derive-key'
 
@@ -103,6 +103,6 @@ export type SubjectKey = string
  * name nobody. Its first 16 bits are the partition of all grants of this user.
  */
 export function subjectKey(issuer: string, subject: string): SubjectKey {
-  const digest = createHash('sha256').update(`${issuer}\0${subject}`).digest()
+  const digest = hash('sha256', `${issuer}\0${subject}`, 'buffer')
   return `${digest.toString('hex', 0, 2)}.${digest.toString('base64url', 2).slice(0, NAME)}`
 }

@@ -1,5 +1,5 @@
 // Keys that sign tokens. Parsed once; the algorithm follows from the key; one of them may live in a KMS.
-import { createHash, createPrivateKey, createPublicKey, type JsonWebKey, KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, hash, type JsonWebKey, KeyObject } from 'node:crypto'
 import { ConfigError } from '../errors'
 import { createSign } from './jws'
 import type { Signer, SigningAlgorithm } from './signer'
@@ -242,5 +242,5 @@ function publicOnly(
 /** RFC 7638 §3: the hash over the required members in alphabetical order. */
 function thumbprint({ crv, e, kty, n, x, y }: JsonWebKey): string {
   const members = kty === 'RSA' ? { e, kty, n } : { crv, kty, x, y }
-  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
+  return hash('sha256', JSON.stringify(members), 'base64url')
 }

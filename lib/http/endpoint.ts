@@ -57,7 +57,6 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
   return async (req, res) => {
     let clientId: string | undefined
     let network = ''
-    let isRead = false
     const identify = (id: string) => {
       clientId = id
       return limits.byClient.check(network, id)
@@ -77,7 +76,6 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
       // A short form is here by now: it came with the head, and Node has read on while the limit was asked.
       const isLate = !formless && !isHere(req)
       const form = formless ? undefined : await readForm(req)
-      isRead = form !== undefined
       // Again, or many connections that hold their forms back would all have been let in.
       if (isLate) await limits.byAddress.check(network)
       const answer = await endpoint.handle({ query, form, req, res, identify })
@@ -88,9 +86,8 @@ export function serveEndpoint(endpoint: Endpoint, services: EndpointServices): S
         limits.byAddress.countFailure(network)
         if (clientId !== undefined) limits.byClient.countFailure(network, clientId)
       }
-      // RFC 9112 §9.6: an unread body would be taken for the next request. One that was read at once is not complete to
-      // Node, which comes to its end only afterwards.
-      if (!isRead && !req.complete && !res.headersSent) res.setHeader('Connection', 'close')
+      // RFC 9112 §9.6: an unread body would be taken for the next request.
+      if (!req.complete && !res.headersSent) res.setHeader('Connection', 'close')
       const answer = endpoint.refuse
         ? await endpoint.refuse(error, req, res)
         : refusal(error, req, services.issuer)

@@ -31,20 +31,32 @@ export async function readForm(req: IncomingMessage): Promise<URLSearchParams> {
     throw malformed('The body must not be compressed.', 'compressed_body')
   }
   if (Number(req.headers['content-length'] ?? 0) > LIMIT_BYTES) throw tooLarge()
-  return new URLSearchParams(isHere(req) ? takeText(req) : await readText(req))
+  return new URLSearchParams(await (isHere(req) ? takeText(req) : readText(req)))
 }
 
-/** Whether all of the body has come already, as a short one does in one packet with the headers, and nobody took it. */
-export function isHere({ headers, readableFlowing, readableLength }: IncomingMessage): boolean {
+/** Whether all of the body has come already, as a short one does in one packet with the head, and nobody reads it yet. */
+export function isHere(req: IncomingMessage): boolean {
+  const { headers, readableFlowing, readableEncoding, readableLength } = req
   return (
-    readableFlowing === null && readableLength > 0 && readableLength === Number(headers['content-length'])
+    readableFlowing === null &&
+    readableEncoding === null &&
+    headers['transfer-encoding'] === undefined &&
+    readableLength > 0 &&
+    readableLength === Number(headers['content-length'])
   )
 }
 
-function takeText(req: IncomingMessage): string {
+/**
+ * Until its end has been heard a request is not complete, to Node and to a host that looks. As a rule it has by the next
+ * turn of the event loop. To listen for it costs more in Express than all the rest of the reading.
+ */
+async function takeText(req: IncomingMessage): Promise<string> {
   const text = String(req.read())
-  // What is still to come is its end.
   req.resume()
+  await new Promise((resolve) => setImmediate(resolve))
+  if (!req.readableEnded && !req.destroyed) {
+    await new Promise<void>((resolve) => req.once('end', resolve).once('close', resolve))
+  }
   return text
 }
 
@@ -66,7 +78,8 @@ function readText(req: IncomingMessage): Promise<string> {
     const onData = (chunk: Buffer | string) => {
       bytes += chunk.length
       if (bytes > LIMIT_BYTES) finish(tooLarge())
-      else chunks.push(Buffer.from(chunk)) // a string, where the host has set an encoding
+      // A string, where the host has set an encoding.
+      else chunks.push(typeof chunk === 'string' ? Buffer.from(chunk, req.readableEncoding ?? 'utf8') : chunk)
     }
     const onEnd = () => finish()
     const onCut = () => finish(malformed('The body ended too early.', 'cut_body'))

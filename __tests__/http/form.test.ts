@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import type { Server } from 'node:http'
-import { connect, type Socket } from 'node:net'
+import { createServer, IncomingMessage, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import express, { type RequestHandler } from 'express'
@@ -9,6 +9,7 @@ import request, { type Response } from 'supertest'
 import { memoryStore, type TokenStore } from '../../lib'
 import {
   CALLBACK,
+  CHALLENGE,
   expectRefusal,
   expectUncached,
   type Fixture,
@@ -363,22 +364,112 @@ describe('a body in as many packets as it likes', () => {
   })
 
   it.each([5, 4] as const)(
-    'leaves the end of the request to be heard by a host on Express %i',
+    'is at its end before it is answered, for a host on Express %i that looks',
     async (expressMajor) => {
       const heard: string[] = []
       const server = fixture({
         expressMajor,
         before: (app) =>
-          app.use((req, _res, next) => {
-            for (const event of ['end', 'close']) req.on(event, () => heard.push(event))
+          app.use(async (req, res, next) => {
+            await null // from here on in the middle of Node's parser, which has not come to the end yet
+            req.on('end', () => heard.push('end'))
+            res.on('finish', () => heard.push(`answered, ${req.complete ? 'complete' : 'not complete'}`))
             next()
           }),
       })
       const port = await portOf(server)
       await talk(port, (socket) => socket.write(last))
-      expect(heard).toEqual(['end', 'close'])
+      expect(heard).toEqual(['end', 'answered, complete'])
     },
   )
+
+  it.each(['once', 'in two'])(
+    'is left to no parser behind the router that read it, having come at %s',
+    async (how) => {
+      const { oauth } = fixture({ authorize: undefined, authorizationEndpoint: 'http://localhost:3000/page' })
+      const app = express()
+      app.use(async (_req, _res, next) => {
+        await null
+        next()
+      })
+      app.post('/page', async (req, res, next) => {
+        res.locals.form = (await oauth.readAuthorizationRequest(req, res)).form
+        next()
+      })
+      app.post('/page', express.urlencoded({ extended: false }), (_req, res) => {
+        res.end(`the form of the page: ${res.locals.form}`)
+      })
+      const { server, port } = await listen(app)
+      http = server
+      const query = new URLSearchParams({
+        response_type: 'code',
+        client_id: 'spa',
+        redirect_uri: CALLBACK,
+        scope: 'openid',
+        code_challenge: CHALLENGE,
+        code_challenge_method: 'S256',
+      })
+      const page = `POST /page?${query} HTTP/1.1\r\nHost: localhost:3000\r\nOrigin: http://localhost:3000\r\nContent-Type: ${FORM}\r\nContent-Length: 11\r\nConnection: close\r\n\r\n`
+      const answer = await talk(port, async (socket) => {
+        if (how === 'once') return socket.write(`${page}consent=yes`)
+        socket.write(page)
+        await delay(20)
+        socket.write('consent=yes')
+      })
+      expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n[\s\S]*\r\n\r\nthe form of the page: consent=yes$/)
+    },
+  )
+
+  it('is not taken for a part of itself, whatever else says its length (RFC 9112 §6.3, CWE-444)', async () => {
+    const server = fixture()
+    const listening = createServer({ insecureHTTPParser: true }, server.app).listen(0, '127.0.0.1')
+    http = listening
+    await once(listening, 'listening')
+    const first = 'client_id=spa'
+    const both = head(`Transfer-Encoding: chunked\r\nContent-Length: ${first.length}\r\nConnection: close`)
+    const answer = await talk((listening.address() as AddressInfo).port, (socket) =>
+      socket.write(`${both}${chunk(first)}${chunk('&client_id=other')}${chunk('')}`),
+    )
+    expect(bodyOf(answer)).toEqual({
+      error: 'invalid_request',
+      error_description: 'A parameter was sent more than once.',
+    })
+  })
+
+  it('is waited for to its end, where something between Node and the router makes the request', async () => {
+    const { oauth } = fixture()
+    const made: IncomingMessage[] = []
+    const listening = createServer(({ socket, method, url, headers }, res) => {
+      const req = Object.assign(new IncomingMessage(socket), { method, url, headers })
+      res.on('finish', () => made.push(req))
+      req.push(refresh)
+      setTimeout(() => req.push(null), 30)
+      oauth(req, res)
+    }).listen(0, '127.0.0.1')
+    http = listening
+    await once(listening, 'listening')
+    const answer = await talk((listening.address() as AddressInfo).port, (socket) => socket.write(last))
+    expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
+    expect(made.map(({ readableEnded }) => readableEnded)).toEqual([true])
+  })
+
+  it('closes the connection that a host has read only a part of it from (RFC 9112 §9.6)', async () => {
+    const server = fixture({
+      before: (app) =>
+        app.use((req, _res, next) => {
+          req.once('data', () => {
+            req.pause()
+            req.body = { client_id: 'nobody' }
+            next()
+          })
+        }),
+    })
+    const port = await portOf(server)
+    const answer = await talk(port, (socket) =>
+      socket.write(`${head('Content-Length: 60000')}client_id=nobody`),
+    )
+    expect(answer).toMatch(/^HTTP\/1.1 401 Unauthorized\r\n[\s\S]*\r\nConnection: close\r\n/)
+  })
 })
 
 describe('a body that does not come as it was said', () => {

@@ -440,7 +440,7 @@ describe('a body in as many packets as it likes', () => {
     const { oauth } = fixture()
     const made: IncomingMessage[] = []
     const listening = createServer(({ socket, method, url, headers }, res) => {
-      const req = Object.assign(new IncomingMessage(socket), { method, url, headers })
+      const req = Object.assign(new IncomingMessage(socket), { method, url, headers, complete: true })
       res.on('finish', () => made.push(req))
       req.push(refresh)
       setTimeout(() => req.push(null), 30)

@@ -22,7 +22,9 @@ for (const { name, title } of servers) {
   let traced = ''
   const nodeArguments = ['--trace-gc', '--expose-gc']
   const server = await setting.start(name, {}, { nodeArguments, onOutput: (text) => (traced += text) })
-  const tokens = await refreshTokens(server, scenario, 128)
+  const issuer = await setting.start(name)
+  const tokens = await refreshTokens(server, scenario, 128, issuer)
+  await issuer.stop()
   await load(server, scenario, tokens, { count: 6000 })
   traced = ''
   await load(server, scenario, tokens, { count })

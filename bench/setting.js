@@ -30,9 +30,9 @@ export async function openSetting(scenario) {
   }
 }
 
-/** Refresh tokens of that many users, from codes that were redeemed. */
-export async function refreshTokens(server, scenario, count) {
-  const tokens = await server.issueCodes(Array.from({ length: count }, (_, i) => `user-${i}`))
+/** Refresh tokens of that many users, from codes that were redeemed. @param issuer Another process of the same server, or it. */
+export async function refreshTokens(server, scenario, count, issuer = server) {
+  const tokens = await issuer.issueCodes(Array.from({ length: count }, (_, i) => `user-${i}`))
   await load(server, { ...scenario, step: 'code' }, tokens, {})
   return tokens
 }

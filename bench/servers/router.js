@@ -52,9 +52,6 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
     onEvent: () => events++,
   })
 
-  // An authorization request, as a browser makes it: codes for many users are issued for the same one.
-  const server = createServer(oauth).listen(0, '127.0.0.1')
-  await once(server, 'listening')
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: clientId,
@@ -64,17 +61,30 @@ export async function startRouter({ redisUrl, privateKey, kid, clientId, clients
     code_challenge: CHALLENGE,
     code_challenge_method: 'S256',
   })
-  server.unref()
-  const { port } = server.address()
+  let listening
+  async function listen() {
+    const server = createServer(oauth).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    server.unref()
+    return server.address().port
+  }
   // Not by `fetch`, which would add its own to the memory and the start-up of the server.
   const send = async (method, path, body) => {
+    listening ??= listen()
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const [response] = await once(httpRequest({ port, method, path, headers }).end(body), 'response')
+    const sent = httpRequest({ port: await listening, method, path, headers }).end(body)
+    const [response] = await once(sent, 'response')
     response.resume()
     return response.statusCode
   }
-  await send('GET', `/oauth/authorize?${query}`)
-  const issueCode = async (subject) => (await oauth.issueCode(request, { subject })).code
+  // An authorization request, as a browser makes it: codes for many users are issued for the same one. Only in a process that
+  // issues codes: the others are measured.
+  let authorized
+  async function issueCode(subject) {
+    authorized ??= send('GET', `/oauth/authorize?${query}`)
+    await authorized
+    return (await oauth.issueCode(request, { subject })).code
+  }
   /** A live grant, whose code has been redeemed. */
   async function issueGrant(subject) {
     const form = new URLSearchParams({

@@ -25,9 +25,9 @@ const { values: given } = parseArgs({
 /** Processes of the same server differ by some percent, each for its whole life: so there are several of each. */
 const processes = given.quick ? 1 : 3
 const repeats = 3
-const seconds = given.quick ? 0.35 : 1
+const seconds = given.quick ? 0.3 : 1
 const slice = given.quick ? 64 : 256
-const warmUp = given.quick ? { count: 2500, seconds: 0.9 } : { count: 6000, seconds: 3 }
+const warmUp = given.quick ? { count: 2500, seconds: 0.7 } : { count: 6000, seconds: 3 }
 /** Redis keeps its keys in tables of a power of two: nearly full ones, for all alike. */
 const grants = given.quick ? 500 : 8000
 /** Tokens that one server works on at a time: four for each connection. */

@@ -1,6 +1,6 @@
 // npm run bench: every server through every scenario, interleaved, on one core, with the load on the other.
 //
-//   npm run bench                            all of it, about 15 minutes; writes the tables in docs/benchmarks.md
+//   npm run bench                            all of it, about 17 minutes; writes the tables in docs/benchmarks.md
 //   npm run bench -- --quick                 the same in less than 2 minutes, less exact; writes nothing
 //   npm run bench -- --scenario es256-keep   one scenario; writes nothing
 //   npm run bench -- --server ours           one server beside the hand-written one; writes nothing

@@ -453,6 +453,13 @@ describe('a body in as many packets as it likes', () => {
     expect(made.map(({ readableEnded }) => readableEnded)).toEqual([true])
   })
 
+  it('is answered in the tests of a host that hold all clocks still', async () => {
+    const port = await portOf(fixture())
+    jest.useFakeTimers()
+    const answer = await talk(port, (socket) => socket.write(last))
+    expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
+  })
+
   it('closes the connection that a host has read only a part of it from (RFC 9112 §9.6)', async () => {
     const server = fixture({
       before: (app) =>

@@ -1,5 +1,6 @@
 // Reads the form that a client posts: from the stream, or from what the host's own body parser made of it.
 import type { IncomingMessage } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ConfigError, OAuthError } from '../errors'
 
 const LIMIT_BYTES = 64 * 1024
@@ -53,7 +54,7 @@ export function isHere(req: IncomingMessage): boolean {
 async function takeText(req: IncomingMessage): Promise<string> {
   const text = String(req.read())
   req.resume()
-  await new Promise((resolve) => setImmediate(resolve))
+  await nextTurn()
   if (!req.readableEnded && !req.destroyed) {
     await new Promise<void>((resolve) => req.once('end', resolve).once('close', resolve))
   }
